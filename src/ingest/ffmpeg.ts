@@ -58,6 +58,8 @@ process.on('exit', () => {
 const FORMAT_ALIASES: Readonly<Record<string, string>> = { jpeg_pipe: 'mjpeg' };
 /** ffmpeg names the detected format only in front of the message, which then lists the entire whitelist. */
 const NOT_ON_WHITELIST = /^\[(\S+) @ 0x[0-9a-f]+\] Format not on whitelist.*$/i;
+/** The description of the input, whose name and metadata may read like an error. */
+const INPUT_DUMP = /^(?: {2}|Input #)/;
 const DURATION = /^ {2}Duration: (?:N\/A|(\d+):(\d+):([\d.]+))(?:, start: (-?[\d.]+))?/;
 
 /** ms; null when unknown or 0, as for a live FLV. */
@@ -193,7 +195,7 @@ export class FfmpegRun {
       const durationMs = durationOf(this.#format, duration);
       this.#job.onInput?.({ format: this.#format, durationMs });
     }
-    if (line.trim() === '' || /^Last message repeated/.test(line.trim())) return;
+    if (line.trim() === '' || /^Last message repeated/.test(line.trim()) || INPUT_DUMP.test(line)) return;
     this.#truncationError ??= truncationErrorOf(line, this.#job.input.secrets);
     this.#stderrLines.push(line.replace(NOT_ON_WHITELIST, 'Format $1 not on whitelist'));
     if (this.#stderrLines.length > MAX_STDERR_LINES) this.#stderrLines.shift();

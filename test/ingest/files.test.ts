@@ -359,8 +359,12 @@ describe('Playback fails for good for', () => {
   });
 
   test('a file with sound alone', async () => {
-    const file = await clips.make('sound.mp4', '-f', 'lavfi', '-i', 'sine', '-t', '1', '-c:a', 'aac');
+    const sine = ['-f', 'lavfi', '-i', 'sine', '-t', '1', '-c:a', 'aac'];
+    const file = await clips.make('sound.mp4', ...sine);
     expect(await failure(file)).toMatchObject({ code: 'source_no_video' });
+    // Its title and its name are not what went wrong.
+    const song = await clips.make('no such device.mp4', ...sine, '-metadata', 'title=404 not found');
+    expect(await failure(song)).toMatchObject({ code: 'source_no_video' });
   });
 
   test.each(['m3u8', 'ffconcat', 'mp4'])('a list of other files, named .%s', async (suffix) => {
