@@ -3,7 +3,7 @@
  * askings and webhook events.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { EngineFigures, LiveService, StreamStatus } from '../live/types.ts';
+import type { LiveService, StreamStatus } from '../live/types.ts';
 import { VERSION } from '../version.ts';
 import type { WebhookOutcome } from './webhook.ts';
 
@@ -18,11 +18,66 @@ const RESPONSE_STATUSES = ['completed', 'incomplete', 'cancelled', 'failed'];
 const ASKING_OUTCOMES = ['answered', 'missed'];
 const WEBHOOK_OUTCOMES: readonly WebhookOutcome[] = ['delivered', 'failed', 'dropped'];
 
-/** Figures of each stream: gauges of its present state, counters since it was created. */
+type Labels = Readonly<Record<string, string>>;
+/** One value of a figure. */
+type Sample = readonly [labels: Labels, value: number];
+
+/** What the figures of the service are read from at each scrape. */
+interface Service {
+  readonly live: LiveService;
+  /** Name of the bundle. */
+  readonly bundle: string;
+  /** Number of open WebSockets. */
+  readonly connections: () => number;
+}
+
+/** Figures of the service as a whole; those with label names may have several samples. */
+const SERVICE_METRICS: readonly (readonly [
+  name: string,
+  help: string,
+  value: (service: Service) => number | readonly Sample[],
+  labelNames?: readonly string[],
+])[] = [
+  ['yoco_ready', '1 while the engine is ready.', ({ live }) => Number(live.ready)],
+  [
+    'yoco_info',
+    '1, with the version of the service and its bundle.',
+    ({ bundle }) => [[{ version: VERSION, bundle }, 1]],
+    ['version', 'bundle'],
+  ],
+  ['process_start_time_seconds', 'When the server started, since 1970.', () => STARTED_AT_MS / 1_000],
+  ['process_resident_memory_bytes', 'Resident memory of the server.', () => process.memoryUsage.rss()],
+  ['process_cpu_seconds_total', 'Processor time of the server.', processorSeconds],
+  ['yoco_streams', 'Number of streams.', ({ live }) => live.list().length],
+  ['yoco_connections', 'Number of open WebSockets.', ({ connections }) => connections()],
+  [
+    'yoco_engine_losses_total',
+    'How often the engine was lost, and all caches with it.',
+    ({ live }) => live.engineFigures.losses,
+  ],
+  ['yoco_engine_resident_bytes', 'Resident memory of the engine.', ({ live }) => live.engineFigures.residentBytes],
+  ['yoco_engine_frames_total', 'Frames since the engine started.', ({ live }) => live.engineFigures.times.frames],
+  [
+    'yoco_engine_answer_tokens_total',
+    'Answer tokens since the engine started.',
+    ({ live }) => live.engineFigures.times.answerTokens,
+  ],
+  [
+    'yoco_engine_run_seconds_total',
+    'Time in each part of the model.',
+    ({ live }) => {
+      const { vision, selfDecoder, crossDecoder } = live.engineFigures.times;
+      return Object.entries({ vision, selfDecoder, crossDecoder }).map(([part, ms]) => [{ part }, ms / 1_000]);
+    },
+    ['part'],
+  ],
+];
+
+/** Figures of each stream: gauges of its present state, counters since it was created; null: it has no such figure. */
 const STREAM_METRICS: readonly (readonly [
   name: string,
   help: string,
-  value: (status: StreamStatus) => number | null,
+  value: (status: StreamStatus, live: LiveService) => number | null,
 ])[] = [
   ['playing', '1 while frames come from its source.', ({ sourceStatus }) => Number(sourceStatus.state === 'playing')],
   ['frames_total', 'Frames taken in.', ({ frames }) => frames],
@@ -46,95 +101,63 @@ const STREAM_METRICS: readonly (readonly [
     'Size at which the oldest frames are thinned, then dropped.',
     ({ memoryLimitBytes }) => memoryLimitBytes,
   ],
+  [
+    'keep_failing',
+    '1 while the memory of a stream with keep cannot be saved; streams with keep only.',
+    ({ name }, live) => {
+      const fails = live.isKeepFailing(name);
+      return fails === null ? null : Number(fails);
+    },
+  ],
 ];
-
-type Labels = Record<string, string>;
-type SetValue = (labels: Labels, value: number) => void;
 
 export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #responses: Counter<'status'>;
-  readonly #firstToken: Histogram;
   readonly #askings: Counter<'outcome'>;
   readonly #webhooks: Counter<'outcome'>;
+  readonly #firstToken: Histogram;
 
+  /** `connections` gives the number of open WebSockets. What is registered first is printed first. */
   constructor(live: LiveService, connections: () => number) {
-    const engine = (): EngineFigures => live.engineFigures;
-    this.#register('yoco_ready', '1 while the engine is ready.', () => Number(live.ready));
-    const { name: bundle } = live.bundle;
-    this.#registerLabelled(
-      'yoco_info',
-      '1, with the version of the service and its bundle.',
-      ['version', 'bundle'],
-      (setValue) => {
-        setValue({ version: VERSION, bundle }, 1);
-      },
-    );
-    this.#register('process_start_time_seconds', 'When the server started, since 1970.', () => STARTED_AT_MS / 1_000);
-    this.#register('process_resident_memory_bytes', 'Resident memory of the server.', () => process.memoryUsage.rss());
-    this.#register('process_cpu_seconds_total', 'Processor time of the server.', () => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    });
-    this.#register('yoco_streams', 'Number of streams.', () => live.list().length);
-    this.#register('yoco_connections', 'Number of open WebSockets.', connections);
-    this.#register(
-      'yoco_engine_losses_total',
-      'How often the engine was lost, and all caches with it.',
-      () => engine().losses,
-    );
-    this.#register('yoco_engine_resident_bytes', 'Resident memory of the engine.', () => engine().residentBytes);
-    this.#register('yoco_engine_frames_total', 'Frames since the engine started.', () => engine().times.frames);
-    this.#register('yoco_engine_answer_tokens_total', 'Answer tokens since the engine started.', () => {
-      return engine().times.answerTokens;
-    });
-    this.#registerLabelled('yoco_engine_run_seconds_total', 'Time in each part of the model.', ['part'], (setValue) => {
-      const { vision, selfDecoder, crossDecoder } = engine().times;
-      for (const [part, ms] of Object.entries({ vision, selfDecoder, crossDecoder })) setValue({ part }, ms / 1_000);
-    });
-    for (const [name, help, value] of STREAM_METRICS) {
-      this.#registerLabelled(`yoco_stream_${name}`, help, ['stream'], (setValue) => {
-        for (const stream of live.list()) {
-          const figure = value(stream.status());
-          if (figure !== null) setValue({ stream: stream.name }, figure);
-        }
+    const service: Service = { live, bundle: live.bundle.name, connections };
+    for (const [name, help, value, labelNames = []] of SERVICE_METRICS) {
+      this.#register(name, help, labelNames, () => {
+        const figure = value(service);
+        return typeof figure === 'number' ? [[{}, figure]] : figure;
       });
     }
-    const keepHelp = '1 while the memory of a stream with keep cannot be saved; streams with keep only.';
-    this.#registerLabelled('yoco_stream_keep_failing', keepHelp, ['stream'], (setValue) => {
-      for (const { name: stream } of live.list()) {
-        const fails = live.isKeepFailing(stream);
-        if (fails !== null) setValue({ stream }, Number(fails));
-      }
-    });
-    const registers = [this.#registry];
-    this.#responses = new Counter({
-      name: 'yoco_responses_total',
-      help: 'Finished responses, by status.',
-      labelNames: ['status'],
-      registers,
-    });
-    this.#askings = new Counter({
-      name: 'yoco_standing_askings_total',
-      help: 'Askings of standing questions: answered, or missed for a temporary reason.',
-      labelNames: ['outcome'],
-      registers,
-    });
-    this.#webhooks = new Counter({
-      name: 'yoco_webhook_events_total',
-      help: 'Webhook events: delivered, failed (given up after at least one attempt), or dropped while queued.',
-      labelNames: ['outcome'],
-      registers,
-    });
-    // Counters start at 0: one that appeared with its first event would show no increase for it.
-    for (const status of RESPONSE_STATUSES) this.#responses.inc({ status }, 0);
-    for (const outcome of ASKING_OUTCOMES) this.#askings.inc({ outcome }, 0);
-    for (const outcome of WEBHOOK_OUTCOMES) this.#webhooks.inc({ outcome }, 0);
+    for (const [name, help, value] of STREAM_METRICS) {
+      this.#register(`yoco_stream_${name}`, help, ['stream'], () =>
+        live.list().flatMap((stream): Sample[] => {
+          const figure = value(stream.status(), live);
+          return figure === null ? [] : [[{ stream: stream.name }, figure]];
+        }),
+      );
+    }
+    this.#responses = this.#eventCounter(
+      'yoco_responses_total',
+      'Finished responses, by status.',
+      'status',
+      RESPONSE_STATUSES,
+    );
+    this.#askings = this.#eventCounter(
+      'yoco_standing_askings_total',
+      'Askings of standing questions: answered, or missed for a temporary reason.',
+      'outcome',
+      ASKING_OUTCOMES,
+    );
+    this.#webhooks = this.#eventCounter(
+      'yoco_webhook_events_total',
+      'Webhook events: delivered, failed (given up after at least one attempt), or dropped while queued.',
+      'outcome',
+      WEBHOOK_OUTCOMES,
+    );
     this.#firstToken = new Histogram({
       name: 'yoco_first_token_seconds',
       help: 'Time from a question to the first piece of its answer.',
       buckets: FIRST_TOKEN_BUCKETS,
-      registers,
+      registers: [this.#registry],
     });
   }
 
@@ -162,22 +185,11 @@ export class ServerMetrics {
     return this.#registry.metrics();
   }
 
-  #register(name: string, help: string, value: () => number): void {
-    this.#registerLabelled(name, help, [], (setValue) => {
-      setValue({}, value());
-    });
-  }
-
   /**
-   * `collectValues` gives all values at each scrape; labels that it no longer gives, such as those of a deleted stream,
+   * `samples` gives all values at each scrape; labels that it no longer gives, such as those of a deleted stream,
    * disappear.
    */
-  #registerLabelled(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    collectValues: (setValue: SetValue) => void,
-  ): void {
+  #register(name: string, help: string, labelNames: readonly string[], samples: () => readonly Sample[]): void {
     const common = { name, help, labelNames: [...labelNames], registers: [this.#registry] };
     // By Prometheus' naming, a figure that only grows is a counter and ends in `_total`.
     if (!name.endsWith('_total')) {
@@ -185,9 +197,7 @@ export class ServerMetrics {
         ...common,
         collect: () => {
           gauge.reset();
-          collectValues((labels, value) => {
-            gauge.set(labels, value);
-          });
+          for (const [labels, value] of samples()) gauge.set(labels, value);
         },
       });
       return;
@@ -196,10 +206,24 @@ export class ServerMetrics {
       ...common,
       collect: () => {
         counter.reset();
-        collectValues((labels, value) => {
-          counter.inc(labels, value);
-        });
+        for (const [labels, value] of samples()) counter.inc(labels, value);
       },
     });
   }
+
+  /**
+   * Counts events by `label`, one of `values`. Each starts at 0: one that appeared with its first event would show no
+   * increase for it.
+   */
+  #eventCounter<L extends string>(name: string, help: string, label: L, values: readonly string[]): Counter<L> {
+    const counter = new Counter({ name, help, labelNames: [label], registers: [this.#registry] });
+    for (const value of values) counter.labels(value).inc(0);
+    return counter;
+  }
+}
+
+/** What the process has used in user and system mode together. */
+function processorSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
