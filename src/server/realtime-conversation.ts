@@ -3,7 +3,6 @@ import { YocoError } from '../errors.ts';
 import type { Conversation } from '../live/types.ts';
 import { newId } from './ids.ts';
 import { type Item, ItemList } from './realtime-items.ts';
-import type { TurnOutcome } from './realtime-response.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 
 export class SessionConversation {
@@ -81,6 +80,7 @@ export class SessionConversation {
     let answerId: string | undefined;
     return {
       conversation: existing ?? fresh,
+      conversationId: this.#id,
       begin: () => {
         askedIds = this.#items.markAsked();
       },
@@ -113,13 +113,20 @@ export class SessionConversation {
   }
 }
 
+/** How a turn ended; a cancelled one is `forgotten`. */
+export type TurnOutcome = 'answered' | 'forgotten' | 'failed';
+
 /** One turn; its methods are called in this order. */
 export interface Turn {
   /** The conversation to ask. */
   readonly conversation: Conversation;
+  /** The session's conversation, as clients know it. */
+  readonly conversationId: string;
   /** The turn has begun: all pending items form its question. */
   begin(): void;
+  /** The answer's item begins. */
   addAnswer(item: Item): void;
+  /** The answer's item is complete. */
   completeAnswer(item: Item): void;
   settle(outcome: TurnOutcome): void;
 }

@@ -3,7 +3,8 @@ import { YocoError } from '../errors.ts';
 import { checkCaptureTime } from '../ingest/capture-time.ts';
 import type { LiveStream } from '../live/types.ts';
 import { pushForbiddenError } from './permissions.ts';
-import { seconds, wallTime } from './times.ts';
+import type { ClientEvent } from './realtime-events.ts';
+import { frameTime, seconds, wallTime } from './times.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 
 export interface FrameIntakeOptions {
@@ -39,6 +40,11 @@ export class FrameIntake {
     this.#options = options;
     this.#emit = emit;
     this.#fail = fail;
+  }
+
+  /** Takes in the picture of an event. Throws `invalid_request` if it is not base64 or its time is malformed. */
+  append({ image, t, event_id: eventId }: Extract<ClientEvent, { type: 'yoco.frame.append' }>): void {
+    this.enqueue(decodeBase64(image), t === undefined ? undefined : frameTime(t, 't'), eventId ?? null);
   }
 
   /** `eventId` is the client's own, for errors. The picture is not copied: the caller must not reuse it. */
@@ -79,4 +85,15 @@ export class FrameIntake {
       this.#pending -= 1;
     }
   }
+}
+
+/** Throws `invalid_request` when the text is not base64. */
+function decodeBase64(text: string): Buffer {
+  const bare = text.replace(/^data:image\/(jpeg|png);base64,/, '');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(bare) || bare.length % 4 === 1) {
+    const detail =
+      'image: must be base64 without line breaks, or a data URL ("data:image/jpeg;base64,..."), of a JPEG or PNG.';
+    throw new YocoError('invalid_request', { param: 'image', detail });
+  }
+  return Buffer.from(bare, 'base64');
 }

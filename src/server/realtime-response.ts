@@ -5,6 +5,7 @@ import { answerJson, statusOf } from './answer-json.ts';
 import { withStreamsParam } from './question-scope.ts';
 import { errorJson } from './errors-http.ts';
 import { newId } from './ids.ts';
+import type { Turn } from './realtime-conversation.ts';
 import { assistantItem, type Item } from './realtime-items.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 import type { ResponseJson } from './wire-types.ts';
@@ -12,9 +13,6 @@ import type { ResponseJson } from './wire-types.ts';
 /** What a response needs from its session. */
 export interface ResponseHost {
   emit(event: UnsentEvent): void;
-  /** Called when the answer's item begins, and again when it is complete. */
-  onItemStarted(item: Item): void;
-  onItemCompleted(item: Item): void;
   /** Called at the end with the response's status; `firstTokenMs` is null if it failed or was cancelled. */
   onEnded(status: string, firstTokenMs: number | null): void;
   /** Called once for each unexpected error. */
@@ -23,18 +21,15 @@ export interface ResponseHost {
 
 export interface ResponseRequest {
   readonly question: string;
-  /** Null when the answer belongs to no conversation. */
-  readonly conversationId: string | null;
+  /** The turn that it is of the session's conversation; null: it is outside of it. */
+  readonly turn: Turn | null;
+  readonly conversation: Conversation;
   readonly maxTokens: number;
   readonly options: Omit<AskOptions, 'signal' | 'maxTokens'>;
   readonly metadata: Readonly<Record<string, string>> | null;
-  readonly conversation: Conversation;
   /** The field that errors about the streams name. */
   readonly streamsParam: string;
 }
-
-/** How a response ended, for the conversation; a cancelled turn is `forgotten`. */
-export type TurnOutcome = 'answered' | 'forgotten' | 'failed';
 
 type Outcome =
   | { readonly kind: 'ended'; readonly result: AnswerResult }
@@ -64,8 +59,9 @@ export class RealtimeResponse {
     this.#answer.result.catch(() => undefined);
   }
 
-  get conversationId(): string | null {
-    return this.#request.conversationId;
+  /** Whether it is a turn of the session's conversation. */
+  get isTurn(): boolean {
+    return this.#request.turn !== null;
   }
 
   /** Ends the answer between two tokens; `response.done` follows. */
@@ -73,15 +69,17 @@ export class RealtimeResponse {
     this.#abort.abort();
   }
 
-  /** Sends every event of the response; calls `onSettled` before `response.done`. Never rejects. */
-  async run(onSettled: (outcome: TurnOutcome) => void): Promise<void> {
+  /** Sends every event of the response; its turn is settled before `response.done`. Never rejects. */
+  async run(): Promise<void> {
+    const { turn } = this.#request;
+    turn?.begin();
     this.#host.emit({ type: 'response.created', response: this.#body('in_progress') });
     const outcome = await this.#streamText();
     const answered = outcome.kind === 'ended' && outcome.result.finish !== 'cancelled';
     if (answered) this.#openItem();
     const complete = outcome.kind === 'ended' && outcome.result.finish === 'stop';
     const item = this.#itemOpen ? this.#closeItem(complete ? 'completed' : 'incomplete') : null;
-    onSettled(outcome.kind === 'failed' ? 'failed' : answered ? 'answered' : 'forgotten');
+    turn?.settle(outcome.kind === 'failed' ? 'failed' : answered ? 'answered' : 'forgotten');
     const response = this.#doneBody(outcome, item);
     this.#host.onEnded(response.status, answered ? outcome.result.firstTokenMs : null);
     this.#host.emit({ type: 'response.done', response });
@@ -109,7 +107,7 @@ export class RealtimeResponse {
     this.#itemOpen = true;
     const item = assistantItem(this.#itemId, 'in_progress', null);
     this.#host.emit({ type: 'response.output_item.added', response_id: this.id, output_index: 0, item });
-    this.#host.onItemStarted(item);
+    this.#request.turn?.addAnswer(item);
     this.#host.emit({ type: 'response.content_part.added', ...this.#partFields(), part: { type: 'text', text: '' } });
   }
 
@@ -122,7 +120,7 @@ export class RealtimeResponse {
       part: { type: 'text', text: this.#text },
     });
     this.#host.emit({ type: 'response.output_item.done', response_id: this.id, output_index: 0, item });
-    this.#host.onItemCompleted(item);
+    this.#request.turn?.completeAnswer(item);
     return item;
   }
 
@@ -153,7 +151,7 @@ export class RealtimeResponse {
       status,
       status_details: null,
       output: [],
-      conversation_id: this.#request.conversationId,
+      conversation_id: this.#request.turn?.conversationId ?? null,
       output_modalities: ['text'],
       max_output_tokens: this.#request.maxTokens,
       metadata: this.#request.metadata && { ...this.#request.metadata },

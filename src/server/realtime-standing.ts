@@ -1,47 +1,56 @@
 /** The standing questions of one session, as `yoco.standing_question.*` events. */
 import { YocoError } from '../errors.ts';
 import { StandingQuestion, type StandingOptions } from '../live/standing-question.ts';
-import type { Conversation, WantedStreams } from '../live/types.ts';
+import type { Conversation } from '../live/types.ts';
 import { MIN_CONFIDENCE, STANDING_EVERY_MS, STANDING_HOLDS } from '../question-limits.ts';
 import { changeJson } from './answer-json.ts';
 import { withStreamsParam } from './question-scope.ts';
 import { errorJson } from './errors-http.ts';
 import type { StandingParams } from './realtime-events.ts';
+import type { SessionStreams } from './realtime-streams.ts';
 import { newId } from './ids.ts';
+import { questionText } from './request-fields.ts';
+import type { ResolvedOptions } from './server-options.ts';
 import type { UnsentEvent } from './unsent-event.ts';
 
 /** What standing questions need from their session. */
 export interface StandingQuestionsHost {
-  /** A fresh conversation about the wanted streams; null: the session's own. */
-  converse(wanted: WantedStreams | null, param: string): Conversation;
   emit(event: UnsentEvent): void;
+  isDraining(): boolean;
   /** Called after each asking. */
   onAsked(outcome: 'answered' | 'missed'): void;
   /** Called for unexpected errors. */
   reportInternal(error: YocoError): void;
 }
 
+/** What bounds standing questions. */
+type StandingLimits = Pick<ResolvedOptions, 'maxStandingQuestionsPerConnection' | 'questionMaxChars'>;
+
 /** The field of a message that names the streams. */
 const STREAMS_PARAM = 'standing_question.streams';
 
 export class StandingQuestions {
+  readonly #streams: SessionStreams;
+  readonly #limits: StandingLimits;
   readonly #host: StandingQuestionsHost;
-  readonly #limit: number;
   readonly #open = new Map<string, StandingQuestion>();
 
-  /** At most `limit` at once. */
-  constructor(host: StandingQuestionsHost, limit: number) {
+  constructor(streams: SessionStreams, limits: StandingLimits, host: StandingQuestionsHost) {
+    this.#streams = streams;
+    this.#limits = limits;
     this.#host = host;
-    this.#limit = limit;
   }
 
   /**
-   * `question` is the validated text of `params`. Throws `too_many_questions`, `invalid_request`, or the error of the
-   * streams; a stream without a frame is waited for.
+   * `maxTokens` bounds each answer. Throws `shutting_down`, `question_empty`, `question_too_long`,
+   * `too_many_questions`, `invalid_request`, or the error of the streams; a stream without a frame is waited for.
    */
-  create(params: StandingParams, question: string, maxTokens: number): void {
-    if (this.#open.size >= this.#limit) {
-      const detail = `This connection has ${this.#open.size} standing questions; the limit is ${this.#limit}.`;
+  create(params: StandingParams, maxTokens: number): void {
+    if (this.#host.isDraining()) throw new YocoError('shutting_down');
+    const { questionMaxChars, maxStandingQuestionsPerConnection: limit } = this.#limits;
+    const question = questionText(params.question, questionMaxChars, 'standing_question.question');
+    if (this.#open.size >= limit) {
+      const detail = `This connection has ${this.#open.size} standing questions; the limit is ${limit}.`;
       throw new YocoError('too_many_questions', { detail });
     }
     const { id = newId('standing'), streams = null, every = STANDING_EVERY_MS.default / 1_000 } = params;
@@ -53,7 +62,7 @@ export class StandingQuestions {
         detail: `${param}: another standing question of the connection has this id.`,
       });
     }
-    const converse = (): Conversation => this.#host.converse(streams, STREAMS_PARAM);
+    const converse = (): Conversation => this.#streams.converse(streams, STREAMS_PARAM);
     this.#checkStreams(converse);
     const standing = this.#start(
       { question, everyMs: every * 1_000, holds, minConfidence, maxTokens, converse, mayGrow: streams === 'all' },
