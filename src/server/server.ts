@@ -6,8 +6,8 @@ import { YocoError } from '../errors.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import { AuditLog } from './audit.ts';
 import { Authenticator, type Keys } from './auth.ts';
-import { createHttpApp } from './http.ts';
-import { resolveOptions, type ServerOptions } from './server-options.ts';
+import { createHttpApp, type HttpDeps } from './http.ts';
+import { resolveOptions, type ResolvedOptions, type ServerOptions } from './server-options.ts';
 import { listen, type Listener } from './listen.ts';
 import { ServerMetrics } from './metrics.ts';
 import { FileStandingQuestions } from './file-standing-questions.ts';
@@ -46,112 +46,153 @@ export interface RekeyResult {
   readonly closed: number;
 }
 
+/** What the server is made of. */
+interface Parts {
+  readonly options: ResolvedOptions;
+  readonly auth: Authenticator;
+  readonly audit: AuditLog;
+  readonly realtime: RealtimeServer;
+  readonly standingQuestions: FileStandingQuestions;
+  readonly requests: OpenRequests;
+  readonly app: ReturnType<typeof createHttpApp>;
+}
+
 /**
  * Starts to listen, then to ask the standing questions of the existing streams. The caller owns `live` and closes it
  * after the server. Throws `config_invalid` naming the option, also if the port is taken or the certificate is
  * unusable, and `definition_invalid` if a webhook's secret is missing.
  */
 export async function startServer(live: LiveService, options: ServerOptions = {}): Promise<RunningServer> {
-  const resolved = resolveOptions(options);
-  const auth = new Authenticator(resolved);
-  const metrics: ServerMetrics = new ServerMetrics(live, () => realtime.connections);
-  const audit = new AuditLog(resolved.log);
-  const realtime: RealtimeServer = new RealtimeServer(live, auth, resolved, metrics, audit);
-  const standingQuestions = new FileStandingQuestions(resolved, metrics);
   let closing: Promise<void> | null = null;
-  /** HTTP requests whose responses have not ended. */
-  let requests = 0;
-  const app = build();
-  app.server.on('upgrade', (request, socket, head) => {
-    realtime.upgrade(request, socket, head);
-  });
-  let listener: Listener;
-  try {
-    listener = await listen(app, resolved.host, resolved.port);
-  } catch (cause) {
-    await app.close();
-    throw listenError(cause, resolved.host, resolved.port);
-  }
+  const parts = buildParts(live, resolveOptions(options), () => closing !== null);
+  const { app, standingQuestions } = parts;
+  const listener = await openListener(parts);
   try {
     for (const stream of live.list()) standingQuestions.sync(stream);
   } catch (error) {
-    await close();
+    await shutDown(parts, listener);
     throw error;
   }
-  const { port } = listener;
-  const host = resolved.host.includes(':') ? `[${resolved.host}]` : resolved.host;
   return {
-    address: `${resolved.tls ? 'https' : 'http'}://${host}:${port}`,
-    port,
+    address: baseUrl(parts.options, listener.port),
+    port: listener.port,
     syncStandingQuestions: (stream) => {
       standingQuestions.sync(stream);
     },
-    renew,
-    rekey,
-    close: () => (closing ??= close()),
+    renew: (tls) => {
+      renewCertificate(app.server, tls);
+    },
+    rekey: (keys) => replaceKeys(parts, options, keys),
+    close: () => (closing ??= shutDown(parts, listener)),
   };
+}
 
-  function renew(tls: NonNullable<ServerOptions['tls']>): void {
-    if (!(app.server instanceof HttpsServer)) {
-      throw new YocoError('config_invalid', { param: 'tls', detail: 'The server was started without TLS.' });
-    }
-    try {
-      // Validated first: an unusable certificate might leave the server half changed.
-      createSecureContext(tls);
-      app.server.setSecureContext(tls);
-    } catch (cause) {
-      throw tlsError(cause);
-    }
+/** HTTP requests whose responses have not ended. */
+class OpenRequests {
+  #count = 0;
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
   }
 
-  function rekey({ apiKeys, viewKeys }: Keys): RekeyResult {
-    if (auth.requiresKey && apiKeys.length === 0) {
-      // A key file that is briefly empty must not open the service to everybody who reaches it.
-      const detail =
-        'The new list of keys is empty. A service started with keys keeps requiring them; restart it to run without.';
-      throw new YocoError('config_invalid', { param: 'apiKeys', detail });
-    }
-    const changed = auth.rekey(resolveOptions({ ...options, apiKeys, viewKeys }));
-    return { ...changed, closed: realtime.closeRevoked() };
+  /** Counts the request of this response until the response ends. */
+  add(response: ServerResponse): void {
+    this.#count += 1;
+    response.once('close', () => (this.#count -= 1));
   }
+}
 
-  function onRequestStart(response: ServerResponse): void {
-    requests += 1;
-    response.once('close', () => (requests -= 1));
-  }
+/** Everything but the listener. Throws `config_invalid` if the certificate is unusable. */
+function buildParts(live: LiveService, options: ResolvedOptions, isDraining: () => boolean): Parts {
+  const auth = new Authenticator(options);
+  const metrics: ServerMetrics = new ServerMetrics(live, () => realtime.connections);
+  const audit = new AuditLog(options.log);
+  const realtime: RealtimeServer = new RealtimeServer(live, auth, options, metrics, audit);
+  const standingQuestions = new FileStandingQuestions(options, metrics);
+  const requests = new OpenRequests();
+  const app = buildApp(live, {
+    auth,
+    options,
+    metrics,
+    audit,
+    standingQuestions,
+    isDraining,
+    onRequestStart: (response) => {
+      requests.add(response);
+    },
+  });
+  app.server.on('upgrade', (request, socket, head) => {
+    realtime.upgrade(request, socket, head);
+  });
+  return { options, auth, audit, realtime, standingQuestions, requests, app };
+}
 
-  function build(): ReturnType<typeof createHttpApp> {
-    try {
-      return createHttpApp(live, {
-        auth,
-        options: resolved,
-        metrics,
-        audit,
-        standingQuestions,
-        isDraining: () => closing !== null,
-        onRequestStart,
-      });
-    } catch (cause) {
-      if (!resolved.tls) throw cause;
-      throw tlsError(cause);
-    }
+/** The routes. Throws `config_invalid` if the certificate is unusable. */
+function buildApp(live: LiveService, deps: HttpDeps): Parts['app'] {
+  try {
+    return createHttpApp(live, deps);
+  } catch (cause) {
+    if (!deps.options.tls) throw cause;
+    throw tlsError(cause);
   }
+}
 
-  async function close(): Promise<void> {
-    const startMs = performance.now();
-    const eventsSent = standingQuestions.close(resolved.drainMs);
-    await realtime.drain();
-    const closed = Promise.all([app.close(), listener.close()]);
-    // Answers over HTTP get the same time as those over WebSockets.
-    await waitUntil(() => requests === 0, resolved.drainMs - (performance.now() - startMs));
-    // Nothing else closes connections that became idle only now.
-    app.server.closeIdleConnections();
-    // Browsers preconnect without sending a request; Node does not count such connections as idle.
-    const destroyTimer = setTimeout(listener.destroyConnections, resolved.closeGraceMs);
-    await Promise.all([closed, eventsSent]);
-    clearTimeout(destroyTimer);
-    audit.close();
+/** Begins to listen. Throws `config_invalid` if the port or the host cannot be used; then the app is closed. */
+async function openListener({ app, options: { host, port } }: Parts): Promise<Listener> {
+  try {
+    return await listen(app, host, port);
+  } catch (cause) {
+    await app.close();
+    throw listenError(cause, host, port);
   }
+}
+
+function baseUrl({ host, tls }: ResolvedOptions, port: number): string {
+  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** See `RunningServer.renew`. */
+function renewCertificate(server: Parts['app']['server'], tls: NonNullable<ServerOptions['tls']>): void {
+  if (!(server instanceof HttpsServer)) {
+    throw new YocoError('config_invalid', { param: 'tls', detail: 'The server was started without TLS.' });
+  }
+  try {
+    // Validated first: an unusable certificate might leave the server half changed.
+    createSecureContext(tls);
+    server.setSecureContext(tls);
+  } catch (cause) {
+    throw tlsError(cause);
+  }
+}
+
+/** See `RunningServer.rekey`. `options` are those of the start. */
+function replaceKeys({ auth, realtime }: Parts, options: ServerOptions, { apiKeys, viewKeys }: Keys): RekeyResult {
+  if (auth.requiresKey && apiKeys.length === 0) {
+    // A key file that is briefly empty must not open the service to everybody who reaches it.
+    const detail =
+      'The new list of keys is empty. A service started with keys keeps requiring them; restart it to run without.';
+    throw new YocoError('config_invalid', { param: 'apiKeys', detail });
+  }
+  const changed = auth.rekey(resolveOptions({ ...options, apiKeys, viewKeys }));
+  return { ...changed, closed: realtime.closeRevoked() };
+}
+
+/** Drains, then stops listening: answers in progress get `drainMs`, connections without an end `closeGraceMs`. */
+async function shutDown(parts: Parts, listener: Listener): Promise<void> {
+  const { options, audit, realtime, standingQuestions, requests, app } = parts;
+  const startMs = performance.now();
+  const eventsSent = standingQuestions.close(options.drainMs);
+  await realtime.drain();
+  const closed = Promise.all([app.close(), listener.close()]);
+  // Answers over HTTP get the same time as those over WebSockets.
+  await waitUntil(() => requests.isEmpty, options.drainMs - (performance.now() - startMs));
+  // Nothing else closes connections that became idle only now.
+  app.server.closeIdleConnections();
+  // Browsers preconnect without sending a request; Node does not count such connections as idle.
+  const destroyTimer = setTimeout(listener.destroyConnections, options.closeGraceMs);
+  await Promise.all([closed, eventsSent]);
+  clearTimeout(destroyTimer);
+  audit.close();
 }
 
 function tlsError(cause: unknown): YocoError {
