@@ -24,6 +24,9 @@ export interface SyncResult {
   left: number;
 }
 
+/** Where the standing questions of files are asked. */
+type StandingQuestionsOf = Pick<RunningServer, 'checkStandingQuestions' | 'syncStandingQuestions'>;
+
 interface OperatorStream {
   readonly stream: SourceStream;
   /** Its file's definition when the stream was last made or changed. */
@@ -63,7 +66,7 @@ export class OperatorStreams {
    */
   async sync(
     definitions: readonly StreamDefinition[],
-    server: Pick<RunningServer, 'syncStandingQuestions'>,
+    server: StandingQuestionsOf,
     stop: AbortSignal,
   ): Promise<SyncResult> {
     const result: SyncResult = { created: [], changed: [], removed: [], failed: [], left: 0 };
@@ -86,12 +89,17 @@ export class OperatorStreams {
     for (const definition of definitions) {
       const { name } = definition;
       const existing = this.#streams.get(name);
-      if (existing === undefined) await attempt(name, result.created, () => this.#createAndSync(definition, server));
+      const follow = (done: string[], act: () => Promise<void>): Promise<void> =>
+        attempt(name, done, () => {
+          checkQuestions(definition, server);
+          return act();
+        });
+      if (existing === undefined) await follow(result.created, () => this.#createAndSync(definition, server));
       else if (existing.stream.recordingNeedsReread)
-        await attempt(name, result.changed, () => this.#recreate(existing, definition, server));
+        await follow(result.changed, () => this.#recreate(existing, definition, server));
       else if (isDeepStrictEqual(definition, existing.definition) && !existing.stream.canRestartSource)
         result.left += 1;
-      else await attempt(name, result.changed, () => this.#change(existing, definition, server));
+      else await follow(result.changed, () => this.#change(existing, definition, server));
     }
     return result;
   }
@@ -105,19 +113,12 @@ export class OperatorStreams {
     this.#streams.delete(name);
   }
 
-  async #recreate(
-    existing: OperatorStream,
-    definition: StreamDefinition,
-    server: Pick<RunningServer, 'syncStandingQuestions'>,
-  ): Promise<void> {
+  async #recreate(existing: OperatorStream, definition: StreamDefinition, server: StandingQuestionsOf): Promise<void> {
     await this.#remove(existing);
     await this.#createAndSync(definition, server);
   }
 
-  async #createAndSync(
-    definition: StreamDefinition,
-    server: Pick<RunningServer, 'syncStandingQuestions'>,
-  ): Promise<void> {
+  async #createAndSync(definition: StreamDefinition, server: StandingQuestionsOf): Promise<void> {
     const stream = await this.create(definition);
     try {
       server.syncStandingQuestions(stream);
@@ -128,11 +129,7 @@ export class OperatorStreams {
     }
   }
 
-  async #change(
-    existing: OperatorStream,
-    definition: StreamDefinition,
-    server: Pick<RunningServer, 'syncStandingQuestions'>,
-  ): Promise<void> {
+  async #change(existing: OperatorStream, definition: StreamDefinition, server: StandingQuestionsOf): Promise<void> {
     const { name, source, sampling } = definition;
     const before = existing.definition;
     const hasNewSource = !isDeepStrictEqual([source, sampling], [before.source, before.sampling]);
@@ -163,6 +160,11 @@ export class OperatorStreams {
       `The stream could not be changed to match its file: ${error.message}`,
     );
   }
+}
+
+/** Before anything is changed: throws `definition_invalid` if a webhook of the definition lacks its secret. */
+function checkQuestions({ name, standing_questions: questions }: StreamDefinition, server: StandingQuestionsOf): void {
+  server.checkStandingQuestions(name, questions ?? []);
 }
 
 /** Throws `config_invalid` if a stream has `keep` and there is no folder to keep it in. */

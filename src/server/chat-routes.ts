@@ -9,6 +9,7 @@ import { type ChatRequest, chatRequest, questionAndTurns } from './chat-requests
 import { errorJson } from './errors-http.ts';
 import { jsonBody } from './json-body.ts';
 import type { ResolvedOptions } from './server-options.ts';
+import type { ResponseStatus } from './metric-tables.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { modelName, streamOfModel } from './model-name.ts';
 import { otherStreamsForbiddenError } from './permissions.ts';
@@ -129,7 +130,7 @@ async function* events(
       ...more,
     });
   // Stays `cancelled` if the client leaves before the end.
-  const outcome: { status: string; firstTokenMs: number | null } = { status: 'cancelled', firstTokenMs: null };
+  const outcome: { status: ResponseStatus; firstTokenMs: number | null } = { status: 'cancelled', firstTokenMs: null };
   try {
     yield chunk({ role: 'assistant', content: '' });
     for (let piece = first; piece.done !== true; piece = await pieces.next()) yield chunk({ content: piece.value });

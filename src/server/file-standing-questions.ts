@@ -99,10 +99,17 @@ export class FileStandingQuestions {
     for (const question of added) this.#ask(stream, question, watched);
   }
 
+  /** Throws `definition_invalid` if a webhook of these questions lacks its secret. */
+  check(stream: string, definitions: readonly StandingQuestionDefinition[]): void {
+    definitions.forEach(({ webhook }, i) => {
+      if (webhook !== undefined) keyOf(stream, webhook, webhookField(i));
+    });
+  }
+
   /** The `i`th question of the stream's file. */
   #createQuestion(stream: string, definition: StandingQuestionDefinition, i: number): FileQuestion {
     const id = newId('standing');
-    const webhook = this.#webhookOf(stream, definition.webhook, `standing_questions.${i}.webhook`);
+    const webhook = this.#webhookOf(stream, definition.webhook, webhookField(i));
     return { id, definition, webhook, record: new StandingRecord(id, definition), standingQuestion: null };
   }
 
@@ -251,15 +258,9 @@ export class FileStandingQuestions {
   /** `field`: its field in the stream's file. */
   #webhookOf(stream: string, definition: WebhookDefinition | undefined, field: string): Webhook | null {
     if (definition === undefined) return null;
-    const { url, secret_env: variable } = definition;
-    const key = variable === undefined ? undefined : signingKeyOf(process.env[variable] ?? '');
-    if (key === null) {
-      const expected = `"whsec_" and the base64 of at least ${MIN_KEY_BYTES} bytes, or as many of plain text`;
-      const detail = `${stream}: ${field}.secret_env: expected ${variable ?? 'it'} to hold ${expected}.`;
-      throw new YocoError('definition_invalid', { param: 'standing_questions', detail });
-    }
+    const key = keyOf(stream, definition, field);
     return new Webhook({
-      url,
+      url: definition.url,
       ...(key === undefined ? {} : { key }),
       onWarning: (message) => {
         this.#options.log.warn({ stream }, message);
@@ -269,4 +270,19 @@ export class FileStandingQuestions {
       },
     });
   }
+}
+
+const webhookField = (i: number): string => `standing_questions.${i}.webhook`;
+
+/**
+ * The key that signs what a webhook is sent; undefined: it is not signed. Throws `definition_invalid`, naming the
+ * `field` of the stream's file, if the environment does not hold it.
+ */
+function keyOf(stream: string, { secret_env: variable }: WebhookDefinition, field: string): Buffer | undefined {
+  if (variable === undefined) return undefined;
+  const key = signingKeyOf(process.env[variable] ?? '');
+  if (key !== null) return key;
+  const expected = `"whsec_" and the base64 of at least ${MIN_KEY_BYTES} bytes, or as many of plain text`;
+  const detail = `${stream}: ${field}.secret_env: expected ${variable} to hold ${expected}.`;
+  throw new YocoError('definition_invalid', { param: 'standing_questions', detail });
 }

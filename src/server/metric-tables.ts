@@ -140,8 +140,11 @@ export const STREAM_METRICS: readonly StreamMetric[] = [
   ],
 ];
 
+/** How a response ended. */
+export type ResponseStatus = 'completed' | 'incomplete' | 'cancelled' | 'failed';
+
 /** Responses and chat completions that ended. */
-export const RESPONSES: EventMetric<'status', string> = {
+export const RESPONSES: EventMetric<'status', ResponseStatus> = {
   name: 'yoco_responses_total',
   help: 'Finished responses, by status.',
   label: 'status',

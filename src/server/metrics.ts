@@ -12,6 +12,7 @@ import {
   STREAM_METRICS,
   WEBHOOK_EVENTS,
   type EventMetric,
+  type ResponseStatus,
   type Sample,
   type ServiceSources,
 } from './metric-tables.ts';
@@ -35,7 +36,7 @@ export class ServerMetrics {
   }
 
   /** Counts a response that ended; `firstTokenMs` is null if nothing was answered. */
-  countResponse(status: string, firstTokenMs: number | null): void {
+  countResponse(status: ResponseStatus, firstTokenMs: number | null): void {
     this.#responses.inc({ status });
     if (firstTokenMs !== null) this.#firstToken.observe(firstTokenMs / 1_000);
   }

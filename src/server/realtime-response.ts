@@ -5,6 +5,7 @@ import { answerJson, statusOf } from './answer-json.ts';
 import { withStreamsParam } from './question-scope.ts';
 import { errorJson } from './errors-http.ts';
 import { newId } from './ids.ts';
+import type { ResponseStatus } from './metric-tables.ts';
 import type { Turn } from './realtime-conversation.ts';
 import { assistantItem, type Item } from './realtime-items.ts';
 import type { UnsentEvent } from './unsent-event.ts';
@@ -14,7 +15,7 @@ import type { ResponseJson } from './wire-types.ts';
 export interface ResponseHost {
   emit(event: UnsentEvent): void;
   /** Called at the end with the response's status; `firstTokenMs` is null if it failed or was cancelled. */
-  onEnded(status: string, firstTokenMs: number | null): void;
+  onEnded(status: ResponseStatus, firstTokenMs: number | null): void;
   /** Called once for each unexpected error. */
   reportInternal(error: YocoError): void;
 }
@@ -35,6 +36,8 @@ type Outcome =
   | { readonly kind: 'ended'; readonly result: AnswerResult }
   | { readonly kind: 'failed'; readonly error: YocoError }
   | { readonly kind: 'cancelled' };
+
+type EndedResponse = ResponseJson & { readonly status: ResponseStatus };
 
 export class RealtimeResponse {
   readonly id = newId('resp');
@@ -124,7 +127,7 @@ export class RealtimeResponse {
     return item;
   }
 
-  #doneBody(outcome: Outcome, item: Item | null): ResponseJson {
+  #doneBody(outcome: Outcome, item: Item | null): EndedResponse {
     const output = item ? [item] : [];
     if (outcome.kind === 'failed') {
       const error = withStreamsParam(outcome.error, this.#request.streamsParam);
@@ -144,7 +147,7 @@ export class RealtimeResponse {
     };
   }
 
-  #body(status: ResponseJson['status']): ResponseJson {
+  #body<S extends ResponseJson['status']>(status: S): ResponseJson & { readonly status: S } {
     return {
       object: 'realtime.response',
       id: this.id,

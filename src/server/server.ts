@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { YocoError } from '../errors.ts';
+import type { StandingQuestionDefinition } from '../ingest/definition.ts';
 import type { LiveService, LiveStream } from '../live/types.ts';
 import { AuditLog } from './audit.ts';
 import { Authenticator, type Keys } from './auth.ts';
@@ -24,6 +25,8 @@ export interface RunningServer {
    * `shutting_down`.
    */
   readonly syncStandingQuestions: (stream: LiveStream) => void;
+  /** Throws `definition_invalid` if a webhook of these questions of `stream` lacks its secret. */
+  readonly checkStandingQuestions: (stream: string, questions: readonly StandingQuestionDefinition[]) => void;
   /**
    * Uses another certificate for new connections; open ones continue. Throws `config_invalid` if the key and
    * certificate are unusable or the server was started without TLS; then nothing has changed.
@@ -70,7 +73,8 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
   try {
     for (const stream of live.list()) standingQuestions.sync(stream);
   } catch (error) {
-    await shutDown(parts, listener);
+    closing = shutDown(parts, listener);
+    await closing;
     throw error;
   }
   return {
@@ -78,6 +82,9 @@ export async function startServer(live: LiveService, options: ServerOptions = {}
     port: listener.port,
     syncStandingQuestions: (stream) => {
       standingQuestions.sync(stream);
+    },
+    checkStandingQuestions: (stream, questions) => {
+      standingQuestions.check(stream, questions);
     },
     renew: (tls) => {
       renewCertificate(app.server, tls);

@@ -223,12 +223,19 @@ test(
     await service.file('door', 'source: { url: rtsp://127.0.0.1/live, credentials_env: NOBODY_HAS_SET_THIS }\n');
     await service.hangup(line({ failed: 'door', left: 2 }));
     expect(await service.status('door')).toMatchObject({ source: 'push' });
+    const webhook = '{ url: http://127.0.0.1/hook, secret_env: NOR_THIS }';
+    const asking = `standing_questions: [{ question: What is shown now?, webhook: ${webhook} }]\n`;
+    await service.file('yard', `source: { push: true }\n${asking}`);
+    await service.file('door', PUSHED);
+    await service.hangup(line({ failed: 'yard', left: 2 }));
+    expect(await service.status('yard')).toMatchObject({ source: 'file dated.mp4' });
 
     const log = await service.end();
     expect(log).toMatch(/"level":50[^\n]*"stream":"desk","code":"stream_exists"/);
     expect(log).toMatch(/"level":40[^\n]*"stream":"gate","msg":"[^\n]*memory, restore[^\n]*after a restart/);
     expect(log).toMatch(/"level":40[^\n]*"stream":"yard","msg":"The stream starts over and forgets/);
     expect(log).toMatch(/"level":50[^\n]*"stream":"door","code":"definition_invalid"[^\n]*NOBODY_HAS_SET_THIS/);
+    expect(log).toMatch(/"level":50[^\n]*"stream":"yard","code":"definition_invalid"[^\n]*NOR_THIS/);
   },
   SLOW,
 );
