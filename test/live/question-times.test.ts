@@ -298,6 +298,11 @@ describe('A question about one stream', () => {
       expect(asked('by 9')).toEqual({ starts: null, moments: [57 * hour], question: 'was there a dog?' });
     });
 
+    test.each(['tomorrow', 'tomorrow morning', 'tomorrow at 9 am', 'at 9 tomorrow'])('is still to come: %s', (part) => {
+      const refusal = { code: 'time_out_of_range', param: 'question' };
+      expect(() => asked(part)).toThrow(expect.objectContaining(refusal) as Error);
+    });
+
     test('does not take "at 9" for an hour that is not kept', () => {
       const times = questionTimes('was there a dog at 5?', {}, [clock('door', 6 * hour, 16 * hour)], BEGAN_MS, 'UTC');
       expect(times).toMatchObject({ starts: null, moments: null, question: 'was there a dog at 5?' });

@@ -56,13 +56,14 @@ const DAYS = [
   'this (?:morning|afternoon|evening)',
   'tonight',
   'last night',
-  `(?:the day before yesterday|yesterday)${OPTIONAL_PERIOD}`,
+  // Still to come, which the caller says.
+  `(?:the day before yesterday|yesterday|tomorrow)${OPTIONAL_PERIOD}`,
   'today',
   `${COUNTED}${OPTIONAL_PERIOD}`,
 ];
 export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OPTIONAL_PERIOD}`, `(?:on |last |on last )?${WEEKDAY}${OPTIONAL_PERIOD}`].join('|')})`;
 /** A day with its part, which tells the half of the day of a bare hour. */
-export const DAY_WITH_PERIOD = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${DAY_PERIOD}| at night))`;
+export const DAY_WITH_PERIOD = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|tomorrow|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${DAY_PERIOD}| at night))`;
 /** Weeks, weekends and months, which have no time of day. */
 export const WEEK_OR_MONTH = '(?:(?:this|last) (?:week|month)|(?:this|last|the) weekend)\\b';
 /** Without a day: the last one that has begun. */
@@ -175,6 +176,7 @@ function midnightOf(year: number, month: number, day: number): number {
 
 function daysBack(day: string, today: number): number {
   if (day.startsWith('the day before yesterday')) return 2;
+  if (day.startsWith('tomorrow')) return -1;
   if (day.startsWith('yesterday') || THE_NIGHT.test(day)) return 1;
   const [, count] = AGO.exec(day) ?? [];
   if (count !== undefined) return parseNumberWords(count);
