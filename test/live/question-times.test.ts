@@ -298,7 +298,7 @@ describe('A question about one stream', () => {
       expect(asked('by 9')).toEqual({ starts: null, moments: [57 * hour], question: 'was there a dog?' });
     });
 
-    test.each(['tomorrow', 'tomorrow morning', 'tomorrow at 9 am', 'at 9 tomorrow'])('is still to come: %s', (part) => {
+    test.each(['tomorrow at 9 am', 'at 9 tomorrow'])('is still to come: %s', (part) => {
       const refusal = { code: 'time_out_of_range', param: 'question' };
       expect(() => asked(part)).toThrow(expect.objectContaining(refusal) as Error);
     });

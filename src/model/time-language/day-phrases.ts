@@ -56,12 +56,12 @@ const DAYS = [
   'this (?:morning|afternoon|evening)',
   'tonight',
   'last night',
-  // Still to come, which the caller says.
-  `(?:the day before yesterday|yesterday|tomorrow)${OPTIONAL_PERIOD}`,
+  `(?:the day before yesterday|yesterday)${OPTIONAL_PERIOD}`,
   'today',
   `${COUNTED}${OPTIONAL_PERIOD}`,
 ];
-export const DAY = `(?:${[...DAYS, `(?:on )?${DATED}${OPTIONAL_PERIOD}`, `(?:on |last |on last )?${WEEKDAY}${OPTIONAL_PERIOD}`].join('|')})`;
+/** Alone, "tomorrow" is rather what a sign says than a time that is asked about. */
+export const DAY = `(?:${[...DAYS, `tomorrow${OPTIONAL_PERIOD}`, `(?:on )?${DATED}${OPTIONAL_PERIOD}`, `(?:on |last |on last )?${WEEKDAY}${OPTIONAL_PERIOD}`].join('|')})`;
 /** A day with its part, which tells the half of the day of a bare hour. */
 export const DAY_WITH_PERIOD = `(?:this (?:morning|afternoon|evening)|tonight|last night|(?:the day before yesterday|yesterday|tomorrow|${COUNTED}|(?:on )?${DATED}|(?:on |last |on last )?${WEEKDAY})(?: (?:in the )?${DAY_PERIOD}| at night))`;
 /** Weeks, weekends and months, which have no time of day. */

@@ -112,7 +112,7 @@ const BETWEEN = /\b(?:between|from)\b/i;
 const SINCE = /\bsince\b/i;
 const AFTER = /\bafter\b/i;
 const BEFORE = /\b(?:before|until|till|up to)\b/i;
-const DAY_WORD = /day|tomorrow|week|month|night|morning|afternoon|evening|\bon\b/i;
+const DAY_WORD = /day|week|month|night|morning|afternoon|evening|\bon\b/i;
 
 const PHRASES: readonly PhraseRule[] = [
   {
