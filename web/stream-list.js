@@ -16,6 +16,10 @@ export class StreamList {
   #keyDialog;
   #onRemoved;
   #reloadTimer = 0;
+  /** How often the list was loaded: an older load must not undo what a newer one has shown. */
+  #loads = 0;
+  /** The stream to select once the list is loaded. */
+  #wanted;
   /** The stream that the page's address named when it was opened; null once a stream has been selected. */
   #linked = streamOfAddress();
 
@@ -44,20 +48,24 @@ export class StreamList {
    * Loads the list and selects a stream: `wanted` if it exists. `previousKey`: the key that a newly typed one replaced;
    * restored if the new one is refused.
    */
-  async load(wanted, previousKey) {
+  async load(wanted = this.#wanted, previousKey) {
     clearTimeout(this.#reloadTimer);
+    this.#wanted = wanted;
+    const number = ++this.#loads;
     let data, bundle, mayChange;
     try {
       ({ data, bundle, may_change: mayChange } = await listStreams());
     } catch (error) {
       if (error.status === 401) {
         this.#keyDialog.ask(previousKey);
-      } else {
+      } else if (number === this.#loads) {
         this.#connection.show('waiting');
         this.#reloadTimer = setTimeout(() => void this.load(wanted, previousKey), RETRY_MS);
       }
       return;
     }
+    if (number !== this.#loads) return;
+    this.#wanted = undefined;
     this.#keyDialog.accept();
     // A view key may only read and ask.
     $('add-stream').hidden = $('remove-stream').hidden = !mayChange;
@@ -111,9 +119,12 @@ export class StreamList {
   /** Streams may be added and removed elsewhere. */
   async #refreshNames() {
     const { data, bundle } = await listStreams().catch(() => ({ data: null }));
+    if (data === null) return;
+    // The shown stream is gone: this loads the list once more, and shows another one.
+    if (!data.some(({ name }) => name === this.selected)) return void (await this.load());
     const names = [...$('stream').options].map(({ value }) => value);
-    if (data?.length > 0 && data.map(({ name }) => name).join() !== names.join()) this.#listNames(data, bundle);
-    else if (data !== null) this.#composer.offerAllStreams(data, bundle.streams_per_question);
+    if (data.map(({ name }) => name).join() !== names.join()) this.#listNames(data, bundle);
+    else this.#composer.offerAllStreams(data, bundle.streams_per_question);
   }
 
   async #remove(name) {

@@ -498,6 +498,20 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems.filter((text) => !text.includes('404'))).toEqual([]);
   });
 
+  it('shows another stream when the list, as it is opened, no longer has the one that is shown', async () => {
+    await connect();
+    const shown = await page.locator('#stream').inputValue();
+    await page.route('**/v1/streams', async (route) => {
+      const response = await route.fetch();
+      const json = (await response.json()) as { data: { name: string }[] };
+      await route.fulfill({ response, json: { ...json, data: json.data.filter(({ name }) => name !== shown) } });
+    });
+    await page.locator('#stream').focus();
+    await expect.poll(() => page.locator('#stream').inputValue()).not.toBe(shown);
+    expect(await page.title()).toBe(`${await page.locator('#stream').inputValue()} – yoco-live`);
+    expect(problems).toEqual([]);
+  });
+
   it('reconnects after the service was away', async () => {
     await page.goto(`${server.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();
