@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from model import FOR_TRAINING, LATER_PARTS, Config
+from checkpoint import FOR_TRAINING, LATER_PARTS
+from config import Config
 
 
 def average(states: list[dict], shares: list[float], later_from_first: bool = False) -> dict:

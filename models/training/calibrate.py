@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from checkpoint import FOR_TRAINING
 from marks import MARKS
-from model import FOR_TRAINING
 from palette import NAMED
 from phrasings import NOT_SHOWN, STILL_SHOWN
 from streams import StreamMaker

@@ -1,7 +1,7 @@
 """The decoders as graphs for a device (a GPU through WebGPU). The stream's state stays on the device, and what the host
 reads and writes does not grow with it.
 
-They are made from the same weights as the other graphs. model.py says what they compute; the runtime's tests compare
+They are made from the same weights as the other graphs. self_decoder.py and cross_decoder.py say what they compute; the runtime's tests compare
 both.
 
 - `device_self_decoder`: one step of a stream's frames. Its window comes in and goes out as device tensors.
@@ -24,7 +24,11 @@ import math
 import torch
 from torch import nn
 
-from model import CODE, COUNTS, DIGITS, MASS_FEATURES, PERIODS, CLOCK_DIGITS_SIZE, Config, YocoLive, digits_read, attention_features
+from config import Config
+from copy_paths import digits_read
+from counting import COUNTS, MASS_FEATURES, attention_features
+from model import YocoLive
+from time_code import CODE, DIGITS, PERIODS, CLOCK_DIGITS_SIZE
 
 PAGE_FRAMES = 256
 # Numbers of pages that a question may read, each a graph of its own: a graph costs as much as it can read.

@@ -19,14 +19,18 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from backbone import IMAGE_SIZE, VECTORS, EfficientNetLite0
+from config import Config
+from counting import COUNT_TOKEN, COUNTS
 from device_graphs import PAGE, PAGE_FRAMES, PAGES, device_graphs, page
 from eyes import SecondLook, second_look
 from labels import read_sets
-from model import COUNT_TOKEN, COUNTS, DAY, DIGITS, Config, YocoLive, of_whole, time_code, waves
+from model import YocoLive
 from palette import small
 from projector import TOP, Detail, Projector, Vocabulary
 from ranking_graph import overlap, ranking_graph
 from text import END, START, normalise_text, tokenizer_json, word_embeddings
+from time_code import DAY, DIGITS, time_code, waves
+from visual_tokens import of_whole
 from weights import KINDS, rounded, share, store
 
 FORMAT = 7

@@ -18,10 +18,11 @@ import torch
 from torch import nn
 
 from backbone import EfficientNetLite0
+from config import Config
 from export import read_words
 from eyes import SecondLook
 from labels import read_sets
-from model import Config, YocoLive
+from model import YocoLive
 from projector import Detail, Projector, Vocabulary
 from text import word_embeddings
 from weights import stored

@@ -12,7 +12,8 @@ import random
 import torch
 
 from batch import Batch
-from model import Config, CrossDecoder
+from config import Config
+from cross_decoder import CrossDecoder
 from precision import mixed_precision
 from streams import StreamMaker
 

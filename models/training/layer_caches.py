@@ -5,14 +5,16 @@ their queries for times and their counts are those of YOCO. The difference is wh
 token of a question, pass through the upper layers too, each of which keeps K and V for them. It is trained and
 reported, not exported.
 
-Shapes as in model.py: B streams of F frames, N their tokens; g groups of streams read together, Q questions of L
+Shapes as in cross_decoder.py: B streams of F frames, N their tokens; g groups of streams read together, Q questions of L
 tokens.
 """
 
 import torch
 from torch import nn
 
-from model import Config, CrossDecoder, Reading, rms
+from config import Config
+from cross_decoder import CrossDecoder, Reading
+from layers import rms
 
 
 class LayerCaches(nn.Module):

@@ -6,8 +6,10 @@ from torch import nn
 
 from backbone import VECTORS
 from batch import Batch
-from model import DAY, CLOCK_DIGITS, WritingCopy, rms
+from copy_paths import WritingCopy
+from layers import rms
 from spans import WHOLE
+from time_code import DAY, CLOCK_DIGITS
 
 # Least attention on each right frame, as a fraction of an equal share: the whole moment is evidence, not only its best
 # frame.

@@ -1,8 +1,8 @@
 """Questions for numbers: of things, of seconds and of times, over everything that was shown."""
 
 from asker import MUCH, Asker
+from copy_paths import COUNTED_BELOW
 from kinds import COUNTED
-from model import COUNTED_BELOW
 from spans import WHOLE, Moment, Question, standing
 
 # Where a thing came again: share of the questions for the number of different things that are kept, and the largest

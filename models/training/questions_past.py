@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from asker import GONE_NEGATIVE_SHARE, Asker
-from model import DAY, LONGEST
 from phrasings import NO_CHANGE, NOT_SHOWN, STILL_SHOWN
 from spans import Moment, Question, Span, clock_text
+from time_code import DAY, LONGEST
 
 BORDER_FRAMES = 3  # frames on each side of a change that know of both things
 # Share of "yes" if a thing is called by its own name: names are believed too readily, words for many things are not.

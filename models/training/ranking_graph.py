@@ -17,7 +17,9 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from model import CODE, CellRanking, Config
+from cell_ranking import CellRanking
+from config import Config
+from time_code import CODE
 
 FLOAT, INT8, UINT8, INT64 = TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT64
 LARGEST, ZERO = 63, 128

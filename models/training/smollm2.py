@@ -16,13 +16,14 @@ import gguf
 import numpy as np
 import torch
 
+from config import Config
 from labels import read_sets
-from model import Config, YocoLive
+from model import YocoLive
 from projector import Vocabulary
 from text import WIDTH, checkpoint, word_embeddings
 
 HEADS, KV_HEADS, HEAD_DIM, FFN = 9, 3, 64, 1536
-# The number of tokens at which the cross-layers' scale times log n (model.py) is SmolLM2's own scale.
+# The number of tokens at which the cross-layers' scale times log n (cross_decoder.py) is SmolLM2's own scale.
 CROSS_TOKENS = 200
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from backbone import CELLS
 from labels import Sample
-from model import DAY, LONGEST
+from time_code import DAY, LONGEST
 
 WHOLE = CELLS  # the token of a frame that has seen all of it
 ONSET_FRAMES = 2  # frames of a thing, from its first, that tell when it appeared

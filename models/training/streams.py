@@ -11,10 +11,10 @@ import numpy as np
 from asker import NEGATIVE_SHARE, GENERAL, Asker
 from backbone import VECTORS
 from batch import LONG, SHORT, Batch
-from model import DAY
 from questions import after_others, follow_up, question, several
 from signs import SET as SIGNS
 from spans import Question, Span, later, part_of
+from time_code import DAY
 from world import World
 
 SET_SHARE = {"grocery": 0.26, "clothing": 0.15, "imagenet-samples": 0.27, "emoji": 0.06, "stamps": 0.05, "exercises": 0.1,

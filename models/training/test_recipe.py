@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-import features
 from backbone import VECTORS
+import features
 from from_bundle import must_be_of_data
 from marks import MARKS
-from model import DAY
 from phrasings import NOT_SHOWN
 from projector import DETAIL, TOP, Vocabulary
 from signs import SET as SIGNS
@@ -26,6 +25,7 @@ from signs import read_all
 from spans import WHOLE
 from streams import StreamMaker
 from text import WIDTH
+from time_code import DAY
 from train import Trainer, config_of
 
 TINY = {"width": 32, "ffn": 32, "head_dim": 8, "self_heads": 2, "self_kv_heads": 1, "cross_heads": 3, "self_layers": 2, "cross_layers": 2, "window": 64}

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from config import Config
 from export import check, export
-from model import Config, YocoLive
+from model import YocoLive
 from text import END, tokenizer_json, word_embeddings
 
 VOCABULARY = 2000

@@ -23,20 +23,25 @@ from torch import nn
 
 from asker import GENERAL, GENERAL_OF_KINDS
 from batch import Batch
+from checkpoint import LATER_PARTS
 from colours import COLOURS
+from config import Config
+from counting import TALLY_TOKENS
+from cross_decoder import Reading
 from haystacks import Haystacks
 from layer_caches import LayerCaches
 from losses import tally_loss, asked_time_loss, digit_loss, evenness_loss
 from marks import mark_words
-from model import DAY, DIGITS, LATER_PARTS, CLOCK_DIGITS, TALLY_TOKENS, Config, Reading, YocoLive
+from model import YocoLive
 from muon import Muon
-from precision import add_device, mixed_precision
 from phrasings import CHAT, NOT_SHOWN, STILL_SHOWN
+from precision import add_device, mixed_precision
 from questions_now import PLACES
 from running_mean import RunningMean
 from signs import WORDS
 from streams import COMES_AGAIN, PART, SET_SHARE, StreamMaker
 from text import END, digit_tokens, encode, word_embeddings
+from time_code import DAY, DIGITS, CLOCK_DIGITS
 from world import World
 
 # Kinds of batches as (frames of a stream, streams in a batch, questions on each); every shape is about as much work.

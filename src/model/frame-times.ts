@@ -8,7 +8,7 @@ import { GrowingBytes } from './growing-bytes.ts';
 
 /**
  * A frame stands until the next one, but at most this long, in ms, after it was last seen: while a camera is away,
- * nothing is shown. The same as in training (LONGEST in model.py).
+ * nothing is shown. The same as in training (LONGEST in time_code.py).
  */
 export const MAX_STAND_MS = 10_000;
 /** Capacity grows in steps of this many frames. */

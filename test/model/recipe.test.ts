@@ -29,7 +29,7 @@ const numbers = (line: string): number[] =>
   [...line.matchAll(/\d[\d_]*/g)].map(([text]) => Number(text.replaceAll('_', '')));
 
 test('A frame stands for at most as long as in training', () => {
-  expect(numbers(lineOf('model.py', 'LONGEST'))).toEqual([MAX_STAND_MS]);
+  expect(numbers(lineOf('time_code.py', 'LONGEST'))).toEqual([MAX_STAND_MS]);
 });
 
 test.each(Object.entries(SAID))('The words for a %s in captions are those of the recipe', (kind, words) => {
