@@ -163,7 +163,7 @@ class Training(unittest.TestCase):
         must_be_of_data(names, names @ weight.T * (1 + 0.01 * torch.randn(60, 8)), "names")
         with self.assertRaisesRegex(SystemExit, "knows 60 names, and the data has 59"):
             must_be_of_data(names[:59], names @ weight.T, "names")
-        with self.assertRaisesRegex(SystemExit, "knows other names"):
+        with self.assertRaisesRegex(SystemExit, "have different names"):
             must_be_of_data(torch.cat([torch.randn(1, 20), names[1:]]), names @ weight.T, "names")
 
     def test_a_time_means_what_was_there_when_its_second_began(self) -> None:
