@@ -180,14 +180,45 @@ export function parseJson(text: string): Record<string, unknown> {
  * large message field by field would block all other clients.
  */
 export function checkSize(text: string, message: Record<string, unknown>): void {
-  if (Buffer.byteLength(text) <= MAX_JSON_BYTES) return;
+  const whole = Buffer.byteLength(text);
+  if (whole <= MAX_JSON_BYTES) return;
   const { type, image } = message;
   // Not measured by serialising the rest again: deep nesting would overflow the stack.
-  const picture = type === 'yoco.frame.append' && typeof image === 'string' ? Buffer.byteLength(image) : 0;
-  const bytes = Buffer.byteLength(text) - picture;
+  const picture = type === 'yoco.frame.append' && typeof image === 'string' ? writtenBytes(image, text, whole) : 0;
+  const bytes = whole - picture;
   if (bytes <= MAX_JSON_BYTES) return;
   const detail = `Without a picture in yoco.frame.append it has ${bytes} bytes; the limit is ${MAX_JSON_BYTES}.`;
   throw new YocoError('message_too_large', { detail });
+}
+
+/**
+ * Bytes of the string `value` as it is written in the JSON text `text` of `whole` bytes: some encoders escape the "/"
+ * or "+" of base64, so that it takes more than its own bytes.
+ */
+function writtenBytes(value: string, text: string, whole: number): number {
+  const plain = Buffer.byteLength(value);
+  if (whole - plain <= MAX_JSON_BYTES) return plain;
+  const literal = longestLiteral(text);
+  return JSON.parse(literal) === value ? Buffer.byteLength(literal) : plain;
+}
+
+/** The longest string of a JSON text, as written; reads no further once more than `MAX_JSON_BYTES` lie beside it. */
+function longestLiteral(text: string): string {
+  let longest = '""';
+  for (let start = text.indexOf('"'); start >= 0 && start - longest.length <= MAX_JSON_BYTES;) {
+    let end = text.indexOf('"', start + 1);
+    while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+    if (end + 1 - start > longest.length) longest = text.slice(start, end + 1);
+    start = text.indexOf('"', end + 1);
+  }
+  return longest;
+}
+
+/** Whether the quotation mark at `at` is part of a string: an odd number of backslashes precedes it. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at;
+  while (text.charAt(first - 1) === '\\') first -= 1;
+  return (at - first) % 2 === 1;
 }
 
 /** Throws `unknown_event`, or `invalid_request` whose `param` is the path of the first wrong field. */

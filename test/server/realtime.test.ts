@@ -734,6 +734,14 @@ describe('bad input names the field and leaves the connection open', () => {
     expect((await client.next('error')).error.code).toBe('message_too_large');
     client.send({ type: 'yoco.frame.append', image: 'A'.repeat(100_000) });
     expect((await client.next('error')).error.code).toBe('stream_not_pushable');
+    // Some JSON encoders escape the "/" or the "+" of base64, and so do quotation marks and backslashes elsewhere.
+    for (const escaped of ['A\\/', 'A\\u002b']) {
+      const image = escaped.repeat(100_000);
+      client.send(`{"type":"yoco.frame.append","event_id":"\\"\\\\","image":"${image}"}`);
+      expect((await client.next('error')).error).toMatchObject({ code: 'stream_not_pushable', event_id: '"\\' });
+      client.send(`{"type":"yoco.frame.append","note":"${'x'.repeat(70_000)}","image":"${image}"}`);
+      expect((await client.next('error')).error.code).toBe('message_too_large');
+    }
     for (let i = 0; i < 20; i++) client.send(large);
     expect(await client.closed).toMatchObject({ code: 4400, reason: expect.stringContaining('in a row') as string });
   });
