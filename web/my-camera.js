@@ -19,19 +19,31 @@ export class MyCamera {
   #camera = new Camera();
   #addDialog;
   #onAdded;
+  #isOpening = false;
 
   /** `addDialog` creates its stream. `onAdded`: called with the stream's name when it may be selected. */
   constructor(addDialog, onAdded) {
     this.#addDialog = addDialog;
     this.#onAdded = onAdded;
     $('use-camera').hidden = !hasCamera;
-    $('use-camera').addEventListener('click', () => void this.#use());
+    $('use-camera').addEventListener('click', () => void this.#useOnce());
     $('stop-camera').addEventListener('click', () => this.#stop());
   }
 
   /** Stops the camera if its stream is the one that was removed. */
   streamRemoved(name) {
     if (name === CAMERA_STREAM) this.#stop();
+  }
+
+  /** A second click meanwhile would open the camera twice, and find its stream already created. */
+  async #useOnce() {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    try {
+      await this.#use();
+    } finally {
+      this.#isOpening = false;
+    }
   }
 
   async #use() {

@@ -467,6 +467,27 @@ describe.skipIf(executablePath === undefined)('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('opens this device’s camera once, even if its button is clicked twice', async () => {
+    await page.goto(`${server.address}/`);
+    await page.evaluate(`
+      window.opened = [];
+      const devices = navigator.mediaDevices;
+      const getUserMedia = devices.getUserMedia.bind(devices);
+      devices.getUserMedia = async (constraints) => {
+        const media = await getUserMedia(constraints);
+        window.opened.push(...media.getTracks());
+        return media;
+      };
+    `);
+    await page.getByRole('button', { name: 'Add a stream' }).click();
+    // Both clicks come before the camera is open.
+    await page.evaluate(`for (let i = 0; i < 2; i++) document.getElementById('use-camera').click()`);
+    await page.getByRole('button', { name: 'Stop my camera' }).click();
+    expect(await page.evaluate('opened.map((track) => track.readyState)')).toEqual(['ended']);
+    expect(await page.locator('#camera-problem').textContent()).toBe('');
+    expect(problems).toEqual([]);
+  });
+
   it('stops its camera, and says why, when the stream is deleted elsewhere', async () => {
     await page.goto(`${server.address}/`);
     await page.getByRole('button', { name: 'Add a stream' }).click();
