@@ -301,7 +301,8 @@ function sourceKind(input: unknown): SourceKind {
 }
 
 function invalidDefinition(error: z.ZodError): YocoError {
-  const issue = error.issues[0];
+  // A name may be missing only because the snapshot that would give it is named wrongly.
+  const issue = error.issues.find(({ path }) => path[0] === 'restore') ?? error.issues[0];
   if (issue === undefined) return new YocoError('definition_invalid');
   const field = [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].join('.');
   const expected = issue.code === 'unrecognized_keys' ? 'this field is unknown' : sentenceOf(issue.message);

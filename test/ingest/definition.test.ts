@@ -99,6 +99,7 @@ describe('A definition', () => {
     [{ name: 'a', source: { push: true }, keep: { every: 86_401 } }, 'keep.every', /86400/],
     [{ name: 'a', source: { push: true }, keep: false }, 'keep', /expected object/],
     [{ name: 'a', source: { push: true }, keep: {}, restore: 'a.snap' }, 'keep', /cannot be combined with restore/],
+    [{ restore: '../a.snap' }, 'restore', /1 to 128/],
     [standing({ question: ' ' }), 'standing_questions.0.question', /expected a question/],
     [standing({ question: 'a'.repeat(2_001) }), 'standing_questions.0.question', /2000/],
     [standing({ every: 0.4 }), 'standing_questions.0.every', /0\.5/],
