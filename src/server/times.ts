@@ -12,6 +12,8 @@ import { parseWallTime } from '../rfc3339.ts';
 /** A moment as a client may write it. */
 export type WireTime = number | string;
 
+type WireTimeKind = 'seconds' | 'before' | 'wall';
+
 type Clock = Omit<StreamClock, 'name'>;
 
 /** Error text for a malformed time. */
@@ -41,7 +43,7 @@ export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Da
     throw new YocoError('time_out_of_range', {
       param,
       detail:
-        `${seconds(ms)} s is ${ms < firstMs ? 'before the first frame' : 'in the future'}; ` +
+        `${inItsForm(ms, form.kind, startedAtMs)} is ${ms < firstMs ? 'before the first frame' : 'in the future'}; ` +
         `the stream keeps ${seconds(firstMs)} s to ${seconds(lastMs)} s ` +
         `(${wallTime(firstMs, startedAtMs)} to ${wallTime(lastMs, startedAtMs)}).`,
     });
@@ -106,7 +108,10 @@ export function sinceOptions(
     const { asOfWallMs, asOfMs = asOfWallMs === undefined ? lastMs : asOfWallMs - startedAtMs } = moment;
     const ms =
       form.kind === 'seconds' ? form.ms : form.kind === 'before' ? asOfMs - form.ms : Math.round(form.ms - startedAtMs);
-    if (ms > asOfMs) throw sinceAfterMomentError(param, `${seconds(ms)} s`, `${seconds(asOfMs)} s`);
+    if (ms > asOfMs) {
+      const inForm = (moment: number): string => inItsForm(moment, form.kind, startedAtMs);
+      throw sinceAfterMomentError(param, inForm(ms), inForm(asOfMs));
+    }
     return { sinceMs: Math.max(0, ms) };
   }
   const asOfWallMs = moment.asOfWallMs ?? newestWallMs(clocks);
@@ -158,6 +163,11 @@ export function wallTime(ms: number, startedAtMs: number): string {
   return new Date(Math.round(startedAtMs + ms)).toISOString();
 }
 
+/** A moment of a stream for an error message, as wall time if it was asked for so. */
+function inItsForm(ms: number, kind: WireTimeKind, startedAtMs: number): string {
+  return kind === 'wall' ? wallTime(ms, startedAtMs) : `${seconds(ms)} s`;
+}
+
 /** Null if the time is not in seconds. */
 function sinceBeginningMs(time: WireTime): number | null {
   if (typeof time === 'string' && !SECONDS.test(time)) return null;
@@ -165,7 +175,7 @@ function sinceBeginningMs(time: WireTime): number | null {
   return ms >= 0 && ms < MAX_TIME_MS ? Math.round(ms) : null;
 }
 
-function parseTime(time: WireTime, param: string): { kind: 'seconds' | 'before' | 'wall'; ms: number } {
+function parseTime(time: WireTime, param: string): { kind: WireTimeKind; ms: number } {
   const sinceBeginning = sinceBeginningMs(time);
   if (sinceBeginning !== null) return { kind: 'seconds', ms: sinceBeginning };
   if (typeof time === 'string') {

@@ -366,6 +366,20 @@ describe('as_of', () => {
     if (code === 'time_out_of_range') expect(error.message).toContain('0 s to 60 s');
   });
 
+  it.each([
+    [{ as_of: '-2m' }, '-60 s is before the first frame;'],
+    [{ as_of: '2029-12-31T01:00:00+01:00' }, '2029-12-31T00:00:00.000Z is before the first frame;'],
+    [{ as_of: '2999-01-01T00:00:00Z' }, '2999-01-01T00:00:00.000Z is in the future;'],
+    [{ since: 61 }, '61 s is after the moment of the question, 60 s.'],
+    [
+      { since: '2999-01-01T00:00:00Z' },
+      '2999-01-01T00:00:00.000Z is after the moment of the question, 2030-01-01T00:01:00.000Z.',
+    ],
+  ])('%j is refused in the form in which it was given', async (yoco, words) => {
+    client.ask('hello', { yoco });
+    expect((await client.next('error')).error.message).toContain(words);
+  });
+
   it('is refused while the stream is empty', async () => {
     live.stream('kitchen').lastMs = null;
     client.ask('hello', { yoco: { as_of: 1 } });
