@@ -16,6 +16,8 @@ export interface FfmpegBinary {
   readonly libavformat: readonly [major: number, minor: number];
 }
 
+const VERSION_TIMEOUT_MS = 20_000;
+
 const lookups = new Map<string, Promise<FfmpegBinary>>();
 
 /**
@@ -44,9 +46,12 @@ async function locate(): Promise<FfmpegBinary> {
 async function inspect(path: string, origin: FfmpegBinary['origin']): Promise<FfmpegBinary> {
   let output: string;
   try {
-    output = (await promisify(execFile)(path, ['-version'], { timeout: 20_000, windowsHide: true })).stdout;
+    output = (await promisify(execFile)(path, ['-version'], { timeout: VERSION_TIMEOUT_MS, windowsHide: true })).stdout;
   } catch (cause) {
-    throw new YocoError('ffmpeg_missing', { detail: `${path} (from ${origin}) cannot be run.`, cause });
+    // A machine that swaps may take long to start a program that is there.
+    const isKilled = (cause as { readonly killed?: boolean }).killed === true;
+    const problem = isKilled ? `did not say its version within ${VERSION_TIMEOUT_MS / 1_000} s` : 'cannot be run';
+    throw new YocoError('ffmpeg_missing', { detail: `${path} (from ${origin}) ${problem}.`, cause });
   }
   const version = /^ffmpeg version (\S+)/.exec(output)?.[1];
   const libavformat = /^libavformat\s+(\d+)\.\s*(\d+)/m.exec(output);
