@@ -41,6 +41,13 @@ interface AskResult {
   readonly outputTokens: number;
   readonly firstTokenMs: number;
 }
+
+/** Answers to questions asked at once, and how long all of them took. */
+interface Round {
+  readonly answers: readonly AskResult[];
+  readonly ms: number;
+}
+
 const TARGETS = { tokensRatio: 8, firstTokenRatio: 3, lostOrLateShare: 0.01 };
 
 export async function askers(options: BenchOptions): Promise<Record<string, unknown>> {
@@ -141,8 +148,8 @@ function askOnce(live: Streams, question: string): Promise<AskResult> {
 }
 
 /** Asks `count` questions at once, `rounds` times. Returns the answers of each round and how long it took. */
-async function ask(live: Streams, count: number, rounds: number): Promise<{ answers: AskResult[]; ms: number }[]> {
-  const done = [];
+async function ask(live: Streams, count: number, rounds: number): Promise<Round[]> {
+  const done: Round[] = [];
   for (let r = 0; r < rounds; r++) {
     const begin = performance.now();
     const answers = await Promise.all(
@@ -157,8 +164,21 @@ async function ask(live: Streams, count: number, rounds: number): Promise<{ answ
   return done;
 }
 
+/**
+ * Tokens a second of all answers together, without the first token of each. A round's time counts from its very first
+ * token on: as soon as one asker has that, further tokens of the answer come while others still wait for theirs.
+ */
+export function tokensASecondAfterFirst(rounds: readonly Round[]): number {
+  let [tokens, ms] = [0, 0];
+  for (const { answers, ms: roundMs } of rounds) {
+    tokens += answers.reduce((sum, { outputTokens }) => sum + outputTokens - 1, 0);
+    ms += roundMs - Math.min(...answers.map(({ firstTokenMs }) => firstTokenMs));
+  }
+  return tokens / (ms / 1000);
+}
+
 class Phase {
-  readonly #rounds: { answers: AskResult[]; ms: number }[] = [];
+  readonly #rounds: Round[] = [];
   #engineMs = { vision: 0, selfDecoder: 0, crossDecoder: 0 };
 
   async measure(live: Streams, count: number, rounds: number): Promise<void> {
@@ -176,15 +196,13 @@ class Phase {
     const answers = this.#rounds.flatMap((r) => r.answers);
     const tokens = answers.reduce((sum, { outputTokens }) => sum + outputTokens, 0);
     const first = answers.map(({ firstTokenMs }) => firstTokenMs);
-    // Decoding time of a round: from the last asker's first token to the end of the round.
-    const writing = this.#rounds.map((r) => r.ms - Math.max(...r.answers.map(({ firstTokenMs }) => firstTokenMs)));
     const busyMs = this.#rounds.reduce((sum, { ms }) => sum + ms, 0);
     return {
       answers: answers.length,
       tokensAnAnswer: round(tokens / answers.length, 2),
       tokensASecond: round(tokens / (busyMs / 1000)),
       firstTokenMs: { ...quantiles(first), worst: round(Math.max(...first)) },
-      tokensASecondAfterFirst: round((tokens - answers.length) / (writing.reduce((a, b) => a + b, 0) / 1000)),
+      tokensASecondAfterFirst: round(tokensASecondAfterFirst(this.#rounds)),
       /** Engine time in each part for each round, ms; includes the frames of the live streams. */
       engineMsARound: Object.fromEntries(
         Object.entries(this.#engineMs).map(([part, ms]) => [part, round(ms / this.#rounds.length)]),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { tokensASecondAfterFirst } from '../../bench/askers.ts';
 import { lateArrivals } from '../../bench/frame-watch.ts';
 import { median, quantiles } from '../../bench/machine.ts';
 import type { Scene } from '../../bench/haystack.ts';
@@ -62,6 +63,15 @@ describe('Played streams', () => {
     // Four clips restarted meanwhile.
     expect(keptUp(4 * 39, 4, 20)).toBe(true);
     expect(keptUp(4 * 37, 4, 20)).toBe(false);
+  });
+});
+
+describe('Tokens a second after the first', () => {
+  test('count the time in which some write and others still wait', () => {
+    const answer = (firstTokenMs: number) => ({ outputTokens: 8, firstTokenMs });
+    expect(tokensASecondAfterFirst([{ answers: [answer(100)], ms: 800 }])).toBeCloseTo(10);
+    // One token every 100 ms for each of two, of whom the second begins when the first is done.
+    expect(tokensASecondAfterFirst([{ answers: [answer(100), answer(900)], ms: 1_600 }])).toBeCloseTo(14 / 1.5);
   });
 });
 
