@@ -1,4 +1,5 @@
-"""How people ask: phrasings of each task. The last HELD_OUT of each list are never trained on; they measure paraphrase.
+"""How people ask: phrasings of each task. The last HELD_OUT of each list are never trained on for that task; they measure
+paraphrase.
 
 `{x}` is a thing with or without its article (`{y}` a second one, `{xs}` its plural), `{t}` a time of the stream, `{a}`
 how long before the question ("10 seconds ago"), `{d}` a length of time ("10 seconds", "minute"), `{n}` a camera's

@@ -1,12 +1,12 @@
 /**
  * How questions are asked: for each task the phrasings of the recipe (`models/training/phrasings.py`), the last
- * HELD_OUT of which are never trained on. A test compares the two files.
+ * HELD_OUT of which are never trained on for that task. A test compares the two files.
  *
  * `{x}` is a thing with or without its article, `{xs}` its plural, `{t}` a time of the stream, `{a}` a time before the
  * question ("10 seconds ago"), `{d}` a duration ("10 seconds", "minute"), `{n}` the number of a camera.
  */
 
-/** Phrasings at the end of each list that training never uses; they measure robustness to paraphrase. */
+/** Phrasings at the end of each list that training never uses for that task; they measure robustness to paraphrase. */
 export const HELD_OUT = 3;
 
 /** The answer when nothing has changed. */
