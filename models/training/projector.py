@@ -344,6 +344,18 @@ def grow(work: Path, shapes: dict, n: int) -> None:
             (work / f"{key}.new.npy").rename(work / f"{key}.npy")
 
 
+def finished_folds(work: Path, folds: int) -> set[int]:
+    """The folds that an interrupted run finished. Raises SystemExit if it had another number of folds: other pictures
+    would be in each of them, and some of those would get no tokens."""
+    finished = set()
+    for path in sorted(work.glob("fold*.done")):
+        of = path.read_text()
+        if of not in ("", str(folds)):  # those of older runs do not say
+            raise SystemExit(f"{path} is one of {of} folds, not of {folds}: use --folds {of}, or remove fold*.done, and all folds begin anew")
+        finished.add(int(path.stem.removeprefix("fold")))
+    return finished
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
@@ -355,6 +367,7 @@ def main() -> None:
     add_device(parser)
     args = parser.parse_args()
     work = Path(args.work)
+    finished = finished_folds(work, args.folds)
     stage = Stage0(args.data, args.work, args.folds)
     drawn = stage.board | stage.sign | stage.painted
     (work / "colours.json").write_text(json.dumps(stage.colours))
@@ -363,10 +376,9 @@ def main() -> None:
     kept = stage.kept.nonzero().flatten()
     shapes = {"label_mix": (np.float16, WIDTH), "word_mix": (np.float16, WIDTH), "top": (np.int16, TOP), "top_p": (np.float16, TOP)}
     # Finished folds survive an interruption: their rows must not be cleared.
-    resumed = any((work / f"fold{fold}.done").exists() for fold in range(min(args.folds, args.done_folds)))
-    if resumed:
+    if finished:
         grow(work, shapes, n)
-    out = {key: np.lib.format.open_memmap(work / f"{key}.npy", "r+" if resumed else "w+", kind, (n, VECTORS, width))
+    out = {key: np.lib.format.open_memmap(work / f"{key}.npy", "r+" if finished else "w+", kind, (n, VECTORS, width))
            for key, (kind, width) in shapes.items()}
 
     def write(projector: Projector, rows: torch.Tensor) -> None:
@@ -415,15 +427,14 @@ def main() -> None:
     write(shipped, validation)
     write(shipped, drawn.nonzero().flatten())
     for fold in range(min(args.folds, args.done_folds)):
-        done = work / f"fold{fold}.done"
-        if done.exists():
+        if fold in finished:
             continue
         inside = everything[stage.fold[everything] == fold]
         projector = stage.train(everything[stage.fold[everything] != fold], args.epochs, args.seed + 1 + fold, f"fold {fold}")
         projector.occupied = shipped.occupied
         print(json.dumps({"stage": 0, "run": f"fold {fold}", "validation": stage.accuracy(projector, inside)}), flush=True)
         write(projector, inside)
-        done.touch()
+        (work / f"fold{fold}.done").write_text(str(args.folds))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import features
 from from_bundle import must_be_of_data
 from marks import MARKS
 from phrasings import NOT_SHOWN
-from projector import DETAIL, TOP, Vocabulary
+from projector import DETAIL, TOP, Vocabulary, finished_folds
 from signs import SET as SIGNS
 from signs import read_all
 from spans import WHOLE
@@ -112,6 +112,21 @@ class Features(unittest.TestCase):
         Image.new("RGB", (9, 9)).save(self.data / "grocery" / "0-0.png", compress_level=0)
         self.run_until(10**6)
         self.assertEqual(self.made[0], self.made[1])
+
+
+class Folds(unittest.TestCase):
+    def test_those_of_another_number_are_not_taken_for_finished(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            self.assertEqual(finished_folds(work, 5), set())
+            for fold in (0, 1):
+                (work / f"fold{fold}.done").write_text("5")
+            self.assertEqual(finished_folds(work, 5), {0, 1})
+            with self.assertRaisesRegex(SystemExit, "fold0.done is one of 5 folds, not of 2"):
+                finished_folds(work, 2)
+            (work / "fold1.done").unlink()
+            (work / "fold0.done").write_text("")  # of an older run
+            self.assertEqual(finished_folds(work, 2), {0})
 
 
 class Training(unittest.TestCase):
