@@ -76,7 +76,7 @@ function frameRoutes(app: FastifyInstance, live: LiveService, options: ResolvedO
     const t = timeParamOf(request.query);
     const status = stream.status();
     const clock = { ...status, ...stream.pictures() };
-    const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't'));
+    const frame = await stream.thumbnail(t === undefined ? undefined : momentMs(t, clock, 't', Date.now(), 'picture'));
     // The frame at a given time never changes, but after a delete a new stream may have the same name and even the same
     // start time: hence the picture's hash.
     const picture = createHash('sha256').update(frame.jpeg).digest('base64url');

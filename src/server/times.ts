@@ -30,9 +30,15 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 /**
  * The moment that a client means, ms since the stream began, never later than the newest frame. Throws
  * `invalid_request` for a malformed time, `stream_empty`, `stream_ended`, or `time_out_of_range`, naming the first and
- * last time.
+ * last time. `kept`: what the clock's times are of; of most frames of a long stream no picture is kept.
  */
-export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Date.now()): number {
+export function momentMs(
+  time: WireTime,
+  clock: Clock,
+  param: string,
+  nowMs = Date.now(),
+  kept: 'frame' | 'picture' = 'frame',
+): number {
   const { firstMs, lastMs, startedAtMs } = clock;
   const form = parseTime(time, param);
   if (firstMs === null || lastMs === null) throw noFrameError(clock, { param: 'stream' });
@@ -43,8 +49,8 @@ export function momentMs(time: WireTime, clock: Clock, param: string, nowMs = Da
     throw new YocoError('time_out_of_range', {
       param,
       detail:
-        `${inItsForm(ms, form.kind, startedAtMs)} is ${ms < firstMs ? 'before the first frame' : 'in the future'}; ` +
-        `the stream keeps ${seconds(firstMs)} s to ${seconds(lastMs)} s ` +
+        `${inItsForm(ms, form.kind, startedAtMs)} is ${ms < firstMs ? `before the first ${kept}` : 'in the future'}; ` +
+        `the stream keeps ${kept === 'picture' ? 'pictures of ' : ''}${seconds(firstMs)} s to ${seconds(lastMs)} s ` +
         `(${wallTime(firstMs, startedAtMs)} to ${wallTime(lastMs, startedAtMs)}).`,
     });
   }

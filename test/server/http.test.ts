@@ -239,6 +239,10 @@ describe('frames', () => {
     Object.assign(door, { firstMs: null, lastMs: null, picturesFromMs: 10_000 });
     const kept = await fetch(`${open.address}/v1/streams/door/frames?t=10`);
     expect([kept.status, kept.headers.get('x-yoco-time')]).toEqual([200, '10']);
+    const { body } = await call(open, '/v1/streams/door/frames?t=5');
+    expect(body.error).toMatchObject({
+      message: expect.stringContaining('5 s is before the first picture; the stream keeps pictures of 10 s') as string,
+    });
     Object.assign(door, { firstMs, lastMs, picturesFromMs: null });
   });
 
