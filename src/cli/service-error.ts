@@ -18,10 +18,13 @@ export function errorFromResponse(body: string, status: number): YocoError {
 
 /**
  * An error that the service reported by code and message; null if the catalogue has no such code. Messages about keys
- * are adapted: the service's own speak of headers, which nobody sends by hand here.
+ * and times are adapted: the service's own speak of headers and fields, which nobody sends by hand here.
  */
 export function serviceError(code: string, message: string): YocoError | null {
-  if (code !== 'unauthorized') return YocoError.fromMessage(code, message);
+  if (code !== 'unauthorized') {
+    const asFlag = (_: string, field: string): string => `--${field.replace('_', '-')}`;
+    return YocoError.fromMessage(code, message.replace(/\bresponse\.yoco\.(as_of|since)\b/, asFlag));
+  }
   const isSent = (process.env['YOCO_API_KEY'] ?? '').trim() !== '';
   if (isSent) return new YocoError(code, { detail: 'The key in YOCO_API_KEY is not accepted.' });
   return YocoError.fromMessage(code, `${message} Commands read it from YOCO_API_KEY.`);

@@ -381,6 +381,7 @@ describe('serve and ask', () => {
         [1, 'invalid_request'],
       ]);
       expect(wrong[0].stderr).toContain('"cellar"');
+      expect(wrong[2].stderr).toContain('--as-of: seconds are counted from the beginning of one stream');
     },
     SLOW,
   );
