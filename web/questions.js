@@ -67,7 +67,7 @@ export class Questions {
     const all = stream === null;
     const isOther = !all && stream !== this.#streamName();
     const followUp = this.#composer.followsUp;
-    // A question that is no follow-up starts a new conversation, so that the next can follow up on it. While the current
+    // A question that is no follow-up starts a new conversation, so that the next can follow it up. While the current
     // conversation is still answering, it is asked outside of it instead.
     const outOfBand = !followUp && this.#answers.open.some((card) => card.inConversation);
     const card = new AnswerCard({ question: text, stream, asOf }, this.#actions);
@@ -142,7 +142,7 @@ export class Questions {
     this.#realtime.addEventListener('lost', () => {
       for (const card of this.#answers.open) {
         card.interrupt();
-        // A standing question continues, so there is nothing to announce; each failed attempt to connect ends here, too.
+        // A standing question continues: there is nothing to announce. Each failed attempt to connect ends here, too.
         if (!(card instanceof StandingCard)) announce(card);
       }
       // The conversation is lost with the connection.

@@ -16,7 +16,7 @@ export const FPS = { min: 0.1, max: 30 } as const;
 /** Interval between writes of a kept stream's file, ms. */
 const KEEP_EVERY_MS = { min: 10_000, max: 86_400_000, default: 900_000 } as const;
 
-/** How long a picture must stay the same to count as frozen, ms; a still scene may be sent anew only every ten seconds. */
+/** How long a picture must stay the same to count as frozen, ms: a still scene may come anew only every ten seconds. */
 const FROZEN_AFTER_MS = { min: 10_000, max: 86_400_000 } as const;
 
 /** Maximum number of standing questions in one definition. */

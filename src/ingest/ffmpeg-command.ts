@@ -120,9 +120,9 @@ export function pidOf(command: FfmpegCommand): number | undefined {
 }
 
 /**
- * Signals the process group of a running command: `YOCO_FFMPEG` may name a script that starts ffmpeg as its child, which
- * would otherwise outlive the script and hold its camera and our pipes. Does nothing if no process was started or none
- * is left.
+ * Signals the process group of a running command: `YOCO_FFMPEG` may name a script that starts ffmpeg as its child, and
+ * this would outlive the script and hold its camera and our pipes. Does nothing if no process was started or none is
+ * left.
  */
 export function signalCommand(command: FfmpegCommand, signal: 'SIGTERM' | 'SIGKILL'): void {
   const pid = pidOf(command);

@@ -45,8 +45,8 @@ export interface AskContext {
 
 /**
  * Narrows `times`, which the question's options allow, to the part that its words name. `asOfWallMs` is the question's
- * moment, by default the newest frame of all streams. Throws `time_out_of_range` if `times` begin after the moment, if a
- * stream began after the part, if the part begins after the moment or ends before `times` begin, and as `momentsAt`
+ * moment, by default the newest frame of all streams. Throws `time_out_of_range` if `times` begin after the moment, if
+ * a stream began after the part, if the part begins after the moment or ends before `times` begin, and as `momentsAt`
  * does.
  */
 export function commonTimes(

@@ -1,7 +1,7 @@
 /**
- * Times as features, as the decoders compute them (`time_code` and `Clock` in models/training/time_code.py): one-hot digits
- * of the clock, then sine and cosine of the time at periods of powers of two seconds. The index keeps those of its
- * cells in int8. Device graphs get them as inputs, since those compute no 64-bit integers.
+ * Times as features, as the decoders compute them (models/training/time_code.py): one-hot digits of the clock, then
+ * sine and cosine of the time at periods of powers of two seconds. The index keeps those of its cells in int8. Device
+ * graphs get them as inputs, since those compute no 64-bit integers.
  */
 
 /** The clock digits that a question can ask for: each one's unit in ms, and its base. */

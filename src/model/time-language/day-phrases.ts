@@ -1,14 +1,15 @@
 /**
- * How people name days, parts of them, weeks and months ("yesterday evening", "on the 2nd", "last week"): parts of regular
- * expressions without groups, and the times that they cover. Hours count from the midnight that begins the day; those
- * from 24 on belong to the days after it. A clock's time is the ms since 1970 at which a UTC clock shows the same.
+ * How people name days, parts of them, weeks and months ("yesterday evening", "on the 2nd", "last week"): parts of
+ * regular expressions without groups, and the times that they cover. Hours count from the midnight that begins the day;
+ * those from 24 on belong to the days after it. A clock's time is the ms since 1970 at which a UTC clock shows the
+ * same.
  */
 import { COUNT, parseNumberWords } from './time-phrases.ts';
 
 /** A range of hours; `to` is after `from`. */
 export type HourRange = readonly [from: number, to: number];
 
-/** A day, by its midnight on the clock, and the hours from it that are meant; those of a week or month go on for all its days. */
+/** A day, by its midnight on the clock, and the hours from it that are meant: of a week or month, those of all days. */
 export interface ParsedDay {
   readonly midnight: number;
   readonly hours: HourRange;
