@@ -91,7 +91,8 @@ export class OperatorStreams {
       const existing = this.#streams.get(name);
       const follow = (done: string[], act: () => Promise<void>): Promise<void> =>
         attempt(name, done, () => {
-          checkQuestions(definition, server);
+          // Before anything is changed.
+          server.checkStandingQuestions(name, definition.standing_questions ?? []);
           return act();
         });
       if (existing === undefined) await follow(result.created, () => this.#createAndSync(definition, server));
@@ -160,11 +161,6 @@ export class OperatorStreams {
       `The stream could not be changed to match its file: ${error.message}`,
     );
   }
-}
-
-/** Before anything is changed: throws `definition_invalid` if a webhook of the definition lacks its secret. */
-function checkQuestions({ name, standing_questions: questions }: StreamDefinition, server: StandingQuestionsOf): void {
-  server.checkStandingQuestions(name, questions ?? []);
 }
 
 /** Throws `config_invalid` if a stream has `keep` and there is no folder to keep it in. */

@@ -2,6 +2,7 @@
  * The model knows the streams of a question as `camera 1`, `camera 2`, ...; people know them by name. Numbers become
  * names in an answer, and names become numbers in a question.
  */
+import { escapeRegExp } from '../escape-regexp.ts';
 
 const CAMERA = /\bcamera (\d+)/g;
 /** A text's end that the next piece may extend to a camera number. */
@@ -53,8 +54,7 @@ export function namesToCameras(question: string, names: readonly string[]): stri
 const loosely = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '');
 
 function patternOf(name: string): string {
-  const escaped = name
-    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  const escaped = escapeRegExp(name)
     .replace(/(?<=[a-z\d])[-_](?=[a-z\d])/gi, '[-_ ]')
     .replace(/^(cam(?:era)?|channel|stream|video)(?=\d)/i, '$1 ?');
   if (/^(?:\d+|[a-z]|camera)$/i.test(name)) return `camera ${escaped}`;

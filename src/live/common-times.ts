@@ -60,10 +60,7 @@ export function commonTimes(
   const [first] = clocks;
   // All starts are the same instant.
   const startMs = (first?.startedAtMs ?? 0) + (starts?.[0] ?? -Infinity);
-  if (startMs > momentMs) {
-    const detail = `${wallText(startMs, timeZone)} is after the moment of the question, ${wallText(momentMs, timeZone)}.`;
-    throw new YocoError('time_out_of_range', { param: 'since', detail });
-  }
+  if (startMs > momentMs) throw sinceAfterMomentError(wallText(startMs, timeZone), wallText(momentMs, timeZone));
   const startsAtInstant = (
     wallMs: number,
     lookBackMsOf: (clock: StreamStatus) => number = () => 0,
@@ -175,6 +172,12 @@ export function withoutTime(start: string, end: string): string | null {
 export function keptRange(clocks: readonly StreamStatus[]): readonly [fromMs: number, toMs: number] {
   const first = clocks.map(({ startedAtMs, firstMs }) => startedAtMs + (firstMs ?? 0));
   return [Math.min(...first), newestWallMs(clocks)];
+}
+
+/** `start` and `moment`: when the reading would begin, and the question's moment. */
+export function sinceAfterMomentError(start: string, moment: string): YocoError {
+  const detail = `${start} is after the moment of the question, ${moment}.`;
+  return new YocoError('time_out_of_range', { param: 'since', detail });
 }
 
 const wallText = (wallMs: number, timeZone: string | undefined): string => dateAndTimeAt(wallMs, timeZone).join(' ');

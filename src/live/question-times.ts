@@ -21,12 +21,13 @@ import { atClock } from '../model/time-language/relative-time.ts';
 import { clockText } from '../clock-text.ts';
 import { dateAndTimeAt, processTimeZone } from '../time-zone.ts';
 import {
-  lookBackMs,
-  timeContextOfAll,
+  type AskContext,
   commonTimes,
   keptRange,
-  type AskContext,
+  lookBackMs,
+  sinceAfterMomentError,
   streamsReaching,
+  timeContextOfAll,
   withoutTime,
 } from './common-times.ts';
 import { momentsAt } from './moments.ts';
@@ -174,10 +175,7 @@ function singleStreamTimes(
   const { moments, starts, question } = times;
   const [momentMs = lastMs] = moments ?? [];
   const [startMs = -Infinity] = starts ?? [];
-  if (startMs > momentMs) {
-    const detail = `${startMs / 1_000} s is after the moment of the question, ${momentMs / 1_000} s.`;
-    throw new YocoError('time_out_of_range', { param: 'since', detail });
-  }
+  if (startMs > momentMs) throw sinceAfterMomentError(`${startMs / 1_000} s`, `${momentMs / 1_000} s`);
   const momentWallMs = startedAtMs + momentMs;
   const timeContext = {
     momentMs,

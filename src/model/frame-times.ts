@@ -100,12 +100,12 @@ export class FrameTimes {
 
   /** How many frames were shown at or before `timeMs`. */
   countUpTo(timeMs: number): number {
-    return lastAtOrBelow(this.#times, timeMs, this.#length) + 1;
+    return countUpTo(this.#times, timeMs, this.#length);
   }
 
   /** How many frames were shown before `timeMs`. */
   countBefore(timeMs: number): number {
-    return countBelow(this.#times, timeMs, this.#length);
+    return countBefore(this.#times, timeMs, this.#length);
   }
 
   /** Place of the frame that stood at `timeMs`, else of the first one after it, else `length`. */
@@ -152,25 +152,23 @@ function growTo(buffer: GrowingBytes, length: number): Float64Array<ArrayBuffer>
 }
 
 /** How many of the first `count` of rising numbers are below `value`. */
-export function countBelow(rising: ArrayLike<number>, value: number, count = rising.length): number {
+export function countBefore(rising: ArrayLike<number>, value: number, count = rising.length): number {
+  return countWhile(count, (place) => (rising[place] ?? Infinity) < value);
+}
+
+/** How many of the first `count` of rising numbers are at most `value`. */
+export function countUpTo(rising: ArrayLike<number>, value: number, count = rising.length): number {
+  return countWhile(count, (place) => (rising[place] ?? Infinity) <= value);
+}
+
+/** How many of `count` places hold, where those that do come before those that do not. */
+function countWhile(count: number, holds: (place: number) => boolean): number {
   let low = 0;
   let high = count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((rising[middle] ?? Infinity) < value) low = middle + 1;
+    if (holds(middle)) low = middle + 1;
     else high = middle;
   }
   return low;
-}
-
-/** Index of the last of the first `count` of rising numbers that is at most `value`; -1 if all are above it. */
-export function lastAtOrBelow(rising: ArrayLike<number>, value: number, count = rising.length): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((rising[middle] ?? Infinity) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

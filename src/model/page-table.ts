@@ -2,7 +2,7 @@
  * The int8 pages of a cache, oldest first, and which frames and which cells of the index lie in each. Frames and cells
  * are counted from the oldest kept one; those after the last page are in full precision.
  */
-import { lastAtOrBelow } from './frame-times.ts';
+import { countUpTo } from './frame-times.ts';
 import { CELL_FRAMES } from './kv-index.ts';
 import type { KvPage } from './kv-page.ts';
 
@@ -83,18 +83,18 @@ export class PageTable {
 
   /** The page that holds a frame; null if the frame comes after all pages. */
   pageOf(frame: number): PlacedPage | null {
-    return this.#placed(lastAtOrBelow(this.#frameStarts, frame));
+    return this.#placed(countUpTo(this.#frameStarts, frame) - 1);
   }
 
   /** The cell that holds a frame. Cells never cross a page boundary. */
   cellOf(frame: number): number {
-    const i = lastAtOrBelow(this.#frameStarts, frame);
+    const i = countUpTo(this.#frameStarts, frame) - 1;
     return (this.#cellStarts[i] ?? 0) + Math.floor((frame - (this.#frameStarts[i] ?? 0)) / CELL_FRAMES);
   }
 
   /** The first frame of a cell, and the first frame after it; `frames`: number of all kept frames. */
   framesOfCell(cell: number, frames: number): readonly [first: number, end: number] {
-    const i = lastAtOrBelow(this.#cellStarts, cell);
+    const i = countUpTo(this.#cellStarts, cell) - 1;
     const first = (this.#frameStarts[i] ?? 0) + (cell - (this.#cellStarts[i] ?? 0)) * CELL_FRAMES;
     return [first, Math.min(first + CELL_FRAMES, this.#frameStarts[i + 1] ?? frames)];
   }

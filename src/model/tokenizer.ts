@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { YocoError } from '../errors.ts';
+import { escapeRegExp } from '../escape-regexp.ts';
 
 /** The same as `normalise_text` in models/training/text.py. */
 export function normaliseText(text: string): string {
@@ -30,8 +31,7 @@ export class Tokenizer {
 
   private constructor(bpe: Bpe, special: readonly string[]) {
     this.#bpe = bpe;
-    const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-    const each = special.map((token) => `(?<=${literally(token.slice(0, 1))})(?=${literally(token.slice(1))})`);
+    const each = special.map((token) => `(?<=${escapeRegExp(token.slice(0, 1))})(?=${escapeRegExp(token.slice(1))})`);
     this.#insideSpecial = new RegExp(['(?<=<)(?=\\|)', ...each].join('|'), 'gu');
   }
 

@@ -8,7 +8,7 @@
 import type { BundleConfig } from '../bundle.ts';
 import { COUNTS, priorCountsOf } from '../cross-decoder.ts';
 import type { FrameShares } from '../evidence.ts';
-import { countBelow } from '../frame-times.ts';
+import { countBefore, countUpTo } from '../frame-times.ts';
 import type { KvCache } from '../kv-cache.ts';
 import { worstPrecision } from '../precision.ts';
 import { readThroughIndex } from '../indexed-read.ts';
@@ -114,7 +114,7 @@ export class DeviceReader implements Reader {
     const { tensors, times, lastMs } = page;
     const until = newestVisibleMs(source);
     if (tensors !== undefined)
-      return (lastMs <= until ? times.length : countUpTo(times, until)) - countBefore(page, source);
+      return (lastMs <= until ? times.length : countUpTo(times, until)) - framesBeforeView(page, source);
     const { first, count } = this.#device.memory.keptFrames(page);
     return Math.max(0, Math.min(first + count, source.frames) - Math.max(first, firstFrameOf(source)));
   }
@@ -236,7 +236,7 @@ export class DeviceReader implements Reader {
     slots.forEach(({ page, source }, i) => {
       const one = sources[source];
       if (one === undefined) return;
-      skipped[i] = countBefore(page, one);
+      skipped[i] = framesBeforeView(page, one);
       since[i] = (Math.round(page.firstMs) - Math.round(readStartMs(one))) / 1000;
       if (sources.length === 1) return;
       const tag = this.#tags.vectorsOf(source);
@@ -333,21 +333,15 @@ function readStartMs(source: KvSource): number {
  * How many of a page's frames come before those that a question may see. The page may still hold frames that the host's
  * cache has thinned.
  */
-function countBefore({ times }: DevicePage, source: KvSource): number {
+function framesBeforeView({ times }: DevicePage, source: KvSource): number {
   const firstMs = firstFrameMs(source);
-  const older = countBelow(times, firstMs);
+  const older = countBefore(times, firstMs);
   return source.start === undefined ? older : Math.max(older, countUpTo(times, source.start.sceneMs) - 1);
 }
 
 /** The time of the newest frame of a source that a question may see, ms. */
 function newestVisibleMs({ cache, frames }: KvSource): number {
   return cache.times.at(frames - 1) ?? -Infinity;
-}
-
-/** How many of rising times are at or before `untilMs`. */
-function countUpTo(times: readonly number[], untilMs: number): number {
-  const after = times.findIndex((time) => time > untilMs);
-  return after < 0 ? times.length : after;
 }
 
 function pageAt(pages: readonly DevicePage[], timeMs: number): DevicePage | undefined {
